@@ -1,0 +1,1 @@
+//! Bearer tokens, JWKS, and the signing and verifying of receipts.

@@ -1,0 +1,13 @@
+//! What the services say to each other and to their callers: problems, transfers, receipts and headers.
+//!
+//! Shapes only, with their parsing. The crate does no I/O and knows no service; whoever sends and whoever
+//! receives use the same type.
+
+pub mod headers;
+pub mod problem;
+pub mod receipt;
+pub mod transfer;
+
+pub use headers::ContentDigest;
+pub use problem::{Problem, ProblemCode};
+pub use receipt::{Conflict, Outcome, OutcomeCounts, Receipt};

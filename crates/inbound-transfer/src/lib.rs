@@ -1,0 +1,1 @@
+//! Receives records from other provinces: gate, match, one transaction, signed receipt.

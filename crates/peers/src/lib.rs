@@ -1,0 +1,1 @@
+//! The peer directory: one entry per jurisdiction, the last good set kept.

@@ -1,0 +1,1 @@
+//! Starts, stops and observes a service, and answers its errors.

@@ -1,0 +1,1 @@
+//! Redis Streams that dispatch ids: streams, consumer groups, delayed retries, reclaim.
