@@ -16,10 +16,12 @@ pub mod listener;
 pub mod pki;
 
 mod chain;
+mod es256;
 
 pub use chain::{ChainFault, Purpose};
-pub use client::{ClientOptions, Fault, client, fault};
+pub use client::{ClientOptions, Fault, chain_fault, client, fault};
 pub use credentials::{CredentialError, Credentials, Signer, TlsFiles};
+pub use es256::verify_es256;
 pub use identity::{IdentityError, PeerIdentity, SpiffeId};
 pub use listener::{HandshakeRefused, ListenerEvents, ListenerOptions, RefusalReason, serve};
 

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 
 use super::CredentialError;
 use super::pem::sections;
+use crate::es256;
 use crate::identity::PeerIdentity;
 
 /// A chain whose key fits, as read at one moment.
@@ -86,54 +87,6 @@ impl Signer {
         };
         let der =
             signer.sign(message).map_err(|_| CredentialError::Invalid { what: "own key failed to sign" })?;
-        fixed_width(&der).ok_or(unfit)
-    }
-}
-
-/// Turns the DER form of an ECDSA signature on P-256 into two numbers of fixed width.
-fn fixed_width(der: &[u8]) -> Option<[u8; 64]> {
-    let [0x30, length, rest @ ..] = der else { return None };
-    if usize::from(*length) != rest.len() {
-        return None;
-    }
-    let (r, rest) = integer(rest)?;
-    let (s, rest) = integer(rest)?;
-    if !rest.is_empty() {
-        return None;
-    }
-    let mut fixed = [0; 64];
-    fixed.get_mut(32 - r.len()..32)?.copy_from_slice(r);
-    fixed.get_mut(64 - s.len()..64)?.copy_from_slice(s);
-    Some(fixed)
-}
-
-/// Takes one DER integer of at most 32 significant bytes off the front.
-fn integer(der: &[u8]) -> Option<(&[u8], &[u8])> {
-    let [0x02, length, rest @ ..] = der else { return None };
-    let (digits, rest) = rest.split_at_checked(usize::from(*length))?;
-    let digits = crate::identity::unsigned(digits);
-    (digits.len() <= 32).then_some((digits, rest))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn short_and_long_numbers_get_their_fixed_places() {
-        let mut der = vec![0x30, 0x26, 0x02, 0x01, 0x05, 0x02, 0x21, 0x00];
-        der.extend([0xff; 32]);
-        let fixed = fixed_width(&der).unwrap();
-        assert_eq!(fixed[..31], [0; 31]);
-        assert_eq!(fixed[31], 5);
-        assert_eq!(fixed[32..], [0xff; 32]);
-    }
-
-    #[test]
-    fn bytes_that_are_no_signature_are_refused() {
-        let too_long = [&[0x30, 0x26, 0x02, 0x21][..], &[0xff; 33], &[0x02, 0x01, 0x01]].concat();
-        for der in [&[][..], &[0x30, 0x00], &[0x30, 0x02, 0x02, 0x09], &too_long] {
-            assert!(fixed_width(der).is_none());
-        }
+        es256::fixed_width(&der).ok_or(unfit)
     }
 }
