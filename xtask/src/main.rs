@@ -1,2 +1,81 @@
-//! Developer chores.
-fn main() {}
+//! Developer chores: the local stack. `cargo xtask --help` lists them.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Args, Parser, Subcommand};
+use local_stack::Layout;
+
+mod stack;
+
+/// Developer chores.
+#[derive(Parser)]
+#[command(name = "cargo xtask", disable_version_flag = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start the local stack, or what of it does not run.
+    Up(stack::Up),
+    /// End every process of the local stack; its data stays.
+    Down(stack::Down),
+    /// Say what runs, on which port, with how much memory.
+    Status(StateFolder),
+    /// List the log files, or show the end of one.
+    Logs(stack::Logs),
+}
+
+/// Which stack is meant.
+#[derive(Args, Clone)]
+pub struct StateFolder {
+    /// Folder that holds everything of the stack.
+    #[arg(long = "state", value_name = "DIR", env = "IIDI_STATE", default_value_os_t = default_state())]
+    state: PathBuf,
+}
+
+impl StateFolder {
+    /// The stack's places.
+    pub fn layout(&self) -> Layout {
+        Layout::at(&self.state)
+    }
+}
+
+fn default_state() -> PathBuf {
+    repository().join(".local/stack")
+}
+
+/// Root of the repository, wherever the command was typed.
+pub fn repository() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.parent().unwrap_or(here).to_owned()
+}
+
+/// Prints a line for the person at the terminal.
+#[expect(clippy::print_stdout, reason = "this program's output is for a terminal")]
+pub fn say(line: &str) {
+    println!("{line}");
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Cli::parse().command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("failed: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Up(options) => options.run().await,
+        Command::Down(options) => options.run().await,
+        Command::Status(state) => stack::status(&state),
+        Command::Logs(options) => options.run(),
+    }
+}
