@@ -94,22 +94,14 @@ pub fn fault(error: &reqwest::Error) -> Fault {
         return Fault::Timeout;
     }
     let mut lost = error.is_connect();
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(current) = cause {
-        if current.is::<rustls::Error>() {
+    for cause in causes(error) {
+        if cause.is::<rustls::Error>() {
             return Fault::Tls;
         }
-        if let Some(io) = current.downcast_ref::<std::io::Error>() {
-            // The error inside an I/O error is not its source, but what it wraps.
-            if io.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>) {
-                return Fault::Tls;
-            }
-            lost = true;
-        }
-        if let Some(http) = current.downcast_ref::<hyper::Error>() {
+        lost |= cause.is::<std::io::Error>();
+        if let Some(http) = cause.downcast_ref::<hyper::Error>() {
             lost |= http.is_closed() || http.is_incomplete_message() || http.is_canceled();
         }
-        cause = current.source();
     }
     if error.is_body() || error.is_decode() {
         Fault::Body
@@ -122,18 +114,22 @@ pub fn fault(error: &reqwest::Error) -> Fault {
 
 /// Says why the other side's certificate was refused, where that is what failed.
 pub fn chain_fault(error: &reqwest::Error) -> Option<ChainFault> {
-    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
-    while let Some(current) = cause {
-        let inside = current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let tls = current
-            .downcast_ref::<rustls::Error>()
-            .or_else(|| inside.and_then(|inner| inner.downcast_ref::<rustls::Error>()));
-        if let Some(rustls::Error::InvalidCertificate(reason)) = tls {
-            return Some(ChainFault::of(reason));
+    causes(error).find_map(|cause| match cause.downcast_ref::<rustls::Error>() {
+        Some(rustls::Error::InvalidCertificate(reason)) => Some(ChainFault::of(reason)),
+        _ => None,
+    })
+}
+
+/// Walks from an error to its innermost cause.
+fn causes(error: &reqwest::Error) -> impl Iterator<Item = &(dyn std::error::Error + 'static)> {
+    let first: &(dyn std::error::Error + 'static) = error;
+    std::iter::successors(Some(first), |current| {
+        // What an I/O error wraps is not its source: that is already the source of what it wraps.
+        match current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => current.source(),
         }
-        cause = current.source();
-    }
-    None
+    })
 }
 
 /// Presents the certificate in force at each handshake.
