@@ -4,6 +4,8 @@
 //! document. The crate does no I/O and refuses to decide what to do with what it finds.
 
 pub mod canonical;
+pub mod dates;
+pub mod gate;
 mod issue;
 pub mod origin;
 pub mod references;

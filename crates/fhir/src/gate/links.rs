@@ -1,0 +1,137 @@
+//! What references point to: contained resources, entries of the Bundle, and the types they may have.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use super::path::Path;
+use super::walk::Walk;
+use crate::IssueCode;
+use crate::references::{self, Target};
+
+/// The resources that a reference can name where the check stands.
+#[derive(Default)]
+pub(super) struct Scope<'a> {
+    contained: Vec<Contained<'a>>,
+    /// Types by `fullUrl`.
+    entries: HashMap<&'a str, &'a str>,
+}
+
+struct Contained<'a> {
+    id: &'a str,
+    resource_type: &'a str,
+    is_used: bool,
+}
+
+/// The scope of the resource around, to be given back to [`Scope::leave`].
+pub(super) struct Outer<'a>(Vec<Contained<'a>>);
+
+impl<'a> Scope<'a> {
+    /// Enters a resource: its contained resources are now the ones that `#id` means.
+    pub fn enter(&mut self, resource: &'a Map<String, Value>) -> Outer<'a> {
+        let contained = resource.get("contained").and_then(Value::as_array);
+        let inner = contained.into_iter().flatten().filter_map(|inside| {
+            let id = inside.get("id")?.as_str()?;
+            let resource_type = super::type_of(inside)?;
+            Some(Contained { id, resource_type, is_used: names_its_container(inside) })
+        });
+        Outer(std::mem::replace(&mut self.contained, inner.collect()))
+    }
+
+    /// Leaves a resource.
+    pub fn leave(&mut self, outer: Outer<'a>) {
+        self.contained = outer.0;
+    }
+
+    /// Adds an entry of the Bundle.
+    pub fn note_entry(&mut self, full_url: &'a str, resource_type: &'a str) {
+        self.entries.insert(full_url, resource_type);
+    }
+
+    /// Notes that a uri of the resource may name a contained resource.
+    pub fn note_use(&mut self, uri: &str) {
+        if let Some(id) = uri.strip_prefix('#') {
+            let named = self.contained.iter_mut().filter(|contained| contained.id == id);
+            named.for_each(|contained| contained.is_used = true);
+        }
+    }
+}
+
+/// Tells whether a contained resource refers to the one it stands in, by the reference `#`.
+fn names_its_container(resource: &Value) -> bool {
+    match resource {
+        Value::Object(object) => {
+            object.get("reference").and_then(Value::as_str) == Some("#")
+                || object.values().any(names_its_container)
+        }
+        Value::Array(list) => list.iter().any(names_its_container),
+        _ => false,
+    }
+}
+
+/// Checks where a Reference points: `ref-1`, and the types that the element allows.
+pub(super) fn check_reference<'a>(
+    walk: &mut Walk<'a>,
+    reference: &'a Map<String, Value>,
+    allowed: &[&str],
+    path: &Path<'_>,
+) {
+    let stated = reference.get("type").and_then(Value::as_str);
+    let text = reference.get("reference").and_then(Value::as_str);
+    let pointed = match text.map(references::target) {
+        None | Some(Target::Contained("") | Target::Other(_)) => None,
+        Some(Target::Contained(id)) => {
+            walk.scope.note_use(text.unwrap_or_default());
+            let mut contained = walk.scope.contained.iter();
+            let found = contained.find(|contained| contained.id == id).map(|found| found.resource_type);
+            if found.is_none() {
+                walk.broken(&path.field("reference"), "no contained resource has this id (ref-1)");
+            }
+            found
+        }
+        Some(Target::Urn(urn)) => walk.scope.entries.get(urn).copied(),
+        Some(Target::Relative { resource_type, .. } | Target::Absolute { resource_type, .. }) => {
+            Some(resource_type)
+        }
+        Some(Target::Conditional(query)) => query.split('?').next(),
+    };
+    if let (Some(pointed), Some(stated)) = (pointed, stated)
+        && pointed != stated
+    {
+        walk.error(IssueCode::Structure, &path.field("type"), "is not the type that the reference names");
+    }
+    let wrong = [pointed, stated].into_iter().flatten().any(|found| !allowed.contains(&found));
+    if wrong && !allowed.is_empty() {
+        let text = format!("may refer to {} only", allowed.join(", "));
+        walk.error(IssueCode::Structure, &path.field("reference"), text);
+    }
+}
+
+/// Checks a resource's contained ones: `dom-2` to `dom-5`.
+pub(super) fn check_contained(walk: &mut Walk<'_>, resource: &Map<String, Value>, path: &Path<'_>) {
+    let Some(list) = resource.get("contained").and_then(Value::as_array) else { return };
+    let contained = path.field("contained");
+    for (index, inside) in list.iter().enumerate() {
+        let here = contained.index(index);
+        if inside.get("contained").is_some() {
+            walk.broken(&here.field("contained"), "contained resources hold none themselves (dom-2)");
+        }
+        let meta = here.field("meta");
+        for name in ["versionId", "lastUpdated"] {
+            if inside.get("meta").and_then(|meta| meta.get(name)).is_some() {
+                walk.broken(&meta.field(name), "not allowed in a contained resource (dom-4)");
+            }
+        }
+        if inside.get("meta").and_then(|meta| meta.get("security")).is_some() {
+            walk.broken(&meta.field("security"), "not allowed in a contained resource (dom-5)");
+        }
+        let id = inside.get("id").and_then(Value::as_str).unwrap_or_default();
+        let same = walk.scope.contained.iter().filter(|contained| contained.id == id);
+        let (count, used) = same.fold((0, false), |(count, used), c| (count + 1, used || c.is_used));
+        if count > 1 {
+            walk.error(IssueCode::Duplicate, &here.field("id"), "two contained resources have this id");
+        } else if !used {
+            walk.broken(&here, "nothing refers to this contained resource (dom-3)");
+        }
+    }
+}

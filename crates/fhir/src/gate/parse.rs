@@ -1,0 +1,451 @@
+//! Reading JSON strictly: bytes to `Value`, bounded, and refusing what two readers could read differently.
+//!
+//! An own reader, because that of `serde_json` keeps the last of duplicate members in silence, and because with exact
+//! decimals it takes an object with a reserved member name for a number. A property test holds the two
+//! readers to the same result on everything that this one accepts.
+
+use std::borrow::Cow;
+
+use serde_json::{Map, Number, Value};
+
+use super::limits::{Limits, Refusal, RefusalKind};
+use super::path::printable;
+use crate::{Issue, IssueCode};
+
+/// Reads a document.
+///
+/// Refused: too many bytes, a byte order mark, bytes that are not UTF-8, nesting beyond the limit, anything that
+/// is not JSON, duplicate members, empty objects, lists and strings, numbers and strings beyond their limits.
+/// Never panics; the depth of its own calls is bounded by the limit.
+pub fn parse(bytes: &[u8], limits: &Limits) -> Result<Value, Refusal> {
+    let refuse =
+        |kind, code, text: String| Err(Refusal { kind, issues: vec![Issue::error(code, "Resource", text)] });
+    if bytes.len() > limits.max_bytes {
+        let text = format!("the document is larger than {} bytes", limits.max_bytes);
+        return refuse(RefusalKind::TooLarge, IssueCode::TooLong, text);
+    }
+    if bytes.starts_with(b"\xEF\xBB\xBF") {
+        let text = "the document starts with a byte order mark".to_owned();
+        return refuse(RefusalKind::NotUtf8, IssueCode::Structure, text);
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        return refuse(RefusalKind::NotUtf8, IssueCode::Structure, "the document is not UTF-8".to_owned());
+    };
+    let mut reader = Reader { text, bytes, at: 0, limits, path: Vec::new(), faults: Vec::new() };
+    match reader.document() {
+        Ok(value) if reader.faults.is_empty() => Ok(value),
+        Ok(value) => {
+            let root = root_name(&value);
+            let issues = reader.faults.into_iter().map(|fault| fault.into_issue(root)).collect();
+            Err(Refusal { kind: RefusalKind::NotStrict, issues })
+        }
+        Err(Stop { kind, fault }) => {
+            let faults = reader.faults.into_iter().chain([fault]);
+            Err(Refusal { kind, issues: faults.map(|fault| fault.into_issue("Resource")).collect() })
+        }
+    }
+}
+
+fn root_name(value: &Value) -> &'static str {
+    let named = super::type_of(value);
+    super::known_types().find(|known| Some(*known) == named).unwrap_or("Resource")
+}
+
+/// The reserved member name by which `serde_json` passes exact numbers; met in a document, it is an attack.
+const RESERVED: &str = "$serde_json::private::";
+
+struct Fault {
+    code: IssueCode,
+    /// The path without the name of the resource.
+    path: String,
+    text: &'static str,
+}
+
+impl Fault {
+    fn into_issue(self, root: &str) -> Issue {
+        Issue::error(self.code, format!("{root}{}", self.path), self.text)
+    }
+}
+
+/// Reading cannot go on.
+struct Stop {
+    kind: RefusalKind,
+    fault: Fault,
+}
+
+enum Segment<'a> {
+    Field(Cow<'a, str>),
+    Index(usize),
+}
+
+struct Reader<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+    limits: &'a Limits,
+    path: Vec<Segment<'a>>,
+    faults: Vec<Fault>,
+}
+
+/// Our own calls nest as deep as the document; this bounds them whatever the limits say.
+const DEPTH_CEILING: usize = 100;
+
+impl<'a> Reader<'a> {
+    fn document(&mut self) -> Result<Value, Stop> {
+        let value = self.value()?;
+        self.skip_blanks();
+        if self.at < self.bytes.len() {
+            Err(self.not_json("text behind the end of the document"))
+        } else {
+            Ok(value)
+        }
+    }
+
+    fn value(&mut self) -> Result<Value, Stop> {
+        self.skip_blanks();
+        match self.bytes.get(self.at) {
+            Some(b'{') => self.nested(Self::object),
+            Some(b'[') => self.nested(Self::list),
+            Some(b'"') => {
+                let text = self.string()?;
+                if text.is_empty() {
+                    self.fault(IssueCode::Value, "an empty string is not allowed");
+                } else if text.len() > self.limits.max_string_bytes {
+                    self.fault(IssueCode::TooLong, "the string is too long");
+                }
+                Ok(Value::String(text.into_owned()))
+            }
+            Some(b'-' | b'0'..=b'9') => self.number(),
+            Some(b't') => self.word("true", Value::Bool(true)),
+            Some(b'f') => self.word("false", Value::Bool(false)),
+            Some(b'n') => self.word("null", Value::Null),
+            _ => Err(self.not_json("a JSON value is expected")),
+        }
+    }
+
+    fn nested(&mut self, read: fn(&mut Self) -> Result<Value, Stop>) -> Result<Value, Stop> {
+        if self.path.len() >= self.limits.max_depth.min(DEPTH_CEILING) {
+            let fault = self.located(IssueCode::TooLong, "the document is nested too deeply");
+            return Err(Stop { kind: RefusalKind::TooDeep, fault });
+        }
+        self.at += 1;
+        read(self)
+    }
+
+    fn object(&mut self) -> Result<Value, Stop> {
+        let mut object = Map::new();
+        self.skip_blanks();
+        if self.take(b'}') {
+            self.fault(IssueCode::Structure, "an empty object is not allowed");
+            return Ok(Value::Object(object));
+        }
+        loop {
+            self.skip_blanks();
+            if self.bytes.get(self.at) != Some(&b'"') {
+                return Err(self.not_json("a member name in double quotes is expected"));
+            }
+            let name = self.string()?;
+            self.skip_blanks();
+            if !self.take(b':') {
+                return Err(self.not_json("a colon is expected"));
+            }
+            self.path.push(Segment::Field(name.clone()));
+            if name.starts_with(RESERVED) {
+                self.fault(IssueCode::Structure, "this member name is not allowed");
+            }
+            let value = self.value()?;
+            if object.insert(name.into_owned(), value).is_some() {
+                self.fault(IssueCode::Structure, "the member stands twice in its object");
+            }
+            self.path.pop();
+            self.skip_blanks();
+            if self.take(b'}') {
+                return Ok(Value::Object(object));
+            }
+            if !self.take(b',') {
+                return Err(self.not_json("a comma or a closing brace is expected"));
+            }
+        }
+    }
+
+    fn list(&mut self) -> Result<Value, Stop> {
+        let mut list = Vec::new();
+        self.skip_blanks();
+        if self.take(b']') {
+            self.fault(IssueCode::Structure, "an empty list is not allowed");
+            return Ok(Value::Array(list));
+        }
+        loop {
+            self.path.push(Segment::Index(list.len()));
+            list.push(self.value()?);
+            self.path.pop();
+            self.skip_blanks();
+            if self.take(b']') {
+                return Ok(Value::Array(list));
+            }
+            if !self.take(b',') {
+                return Err(self.not_json("a comma or a closing bracket is expected"));
+            }
+        }
+    }
+
+    /// Reads a string that begins here; borrowed unless it holds escapes.
+    fn string(&mut self) -> Result<Cow<'a, str>, Stop> {
+        let start = self.at + 1;
+        self.at = start;
+        self.run();
+        let plain = self.slice(start)?;
+        if self.take(b'"') {
+            return Ok(Cow::Borrowed(plain));
+        }
+        let mut text = plain.to_owned();
+        loop {
+            match self.bytes.get(self.at) {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(Cow::Owned(text));
+                }
+                Some(b'\\') => {
+                    self.at += 1;
+                    text.push(self.escape()?);
+                }
+                Some(b) if *b >= 0x20 => {
+                    let from = self.at;
+                    self.run();
+                    text.push_str(self.slice(from)?);
+                }
+                Some(_) => return Err(self.not_json("a control character stands in a string")),
+                None => return Err(self.not_json("a string does not end")),
+            }
+        }
+    }
+
+    /// Goes forward over what needs no thought inside a string.
+    fn run(&mut self) {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let length = rest.iter().position(|b| matches!(b, b'"' | b'\\' | 0..0x20));
+        self.at += length.unwrap_or(rest.len());
+    }
+
+    fn slice(&self, from: usize) -> Result<&'a str, Stop> {
+        self.text.get(from..self.at).ok_or_else(|| self.not_json("a string is cut inside a character"))
+    }
+
+    fn escape(&mut self) -> Result<char, Stop> {
+        let kind = self.bytes.get(self.at).copied();
+        self.at += 1;
+        Ok(match kind {
+            Some(plain @ (b'"' | b'\\' | b'/')) => char::from(plain),
+            Some(b'b') => '\u{8}',
+            Some(b'f') => '\u{c}',
+            Some(b'n') => '\n',
+            Some(b'r') => '\r',
+            Some(b't') => '\t',
+            Some(b'u') => self.unicode_escape()?,
+            _ => return Err(self.not_json("an unknown escape stands in a string")),
+        })
+    }
+
+    fn unicode_escape(&mut self) -> Result<char, Stop> {
+        let first = self.four_digits()?;
+        let code = match first {
+            0xD800..0xDC00 if self.bytes.get(self.at..self.at + 2) == Some(b"\\u") => {
+                self.at += 2;
+                match self.four_digits()? {
+                    second @ 0xDC00..0xE000 => 0x1_0000 + ((first - 0xD800) << 10) + (second - 0xDC00),
+                    _ => return Err(self.not_json("half of a surrogate pair stands in a string")),
+                }
+            }
+            other => other,
+        };
+        char::from_u32(code).ok_or_else(|| self.not_json("half of a surrogate pair stands in a string"))
+    }
+
+    fn four_digits(&mut self) -> Result<u32, Stop> {
+        let digits = self.text.get(self.at..self.at + 4);
+        let code = digits
+            .filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()))
+            .and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        let Some(code) = code else { return Err(self.not_json("a broken escape stands in a string")) };
+        self.at += 4;
+        Ok(code)
+    }
+
+    fn number(&mut self) -> Result<Value, Stop> {
+        let start = self.at;
+        let rest = self.bytes.get(start..).unwrap_or_default();
+        let is_part = |b: &u8| matches!(b, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E');
+        self.at += rest.iter().position(|b| !is_part(b)).unwrap_or(rest.len());
+        let text = self.slice(start)?;
+        if text.len() > self.limits.max_number_chars {
+            self.fault(IssueCode::TooLong, "the number is too long");
+            return Ok(Value::Null);
+        }
+        match serde_json::from_str::<Number>(text) {
+            Ok(number) => Ok(Value::Number(number)),
+            Err(_) => Err(self.not_json("a number is not written as JSON writes it")),
+        }
+    }
+
+    fn word(&mut self, word: &str, value: Value) -> Result<Value, Stop> {
+        if !self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(word.as_bytes())) {
+            return Err(self.not_json("a JSON value is expected"));
+        }
+        self.at += word.len();
+        Ok(value)
+    }
+
+    fn skip_blanks(&mut self) {
+        while matches!(self.bytes.get(self.at), Some(b' ' | b'\n' | b'\r' | b'\t')) {
+            self.at += 1;
+        }
+    }
+
+    fn take(&mut self, wanted: u8) -> bool {
+        let is_there = self.bytes.get(self.at) == Some(&wanted);
+        self.at += usize::from(is_there);
+        is_there
+    }
+
+    fn fault(&mut self, code: IssueCode, text: &'static str) {
+        if self.faults.len() < self.limits.max_issues {
+            let fault = self.located(code, text);
+            self.faults.push(fault);
+        }
+    }
+
+    fn not_json(&self, text: &'static str) -> Stop {
+        Stop { kind: RefusalKind::NotJson, fault: self.located(IssueCode::Structure, text) }
+    }
+
+    fn located(&self, code: IssueCode, text: &'static str) -> Fault {
+        let path = self.path.iter().map(|segment| match segment {
+            Segment::Field(name) => format!(".{}", printable(name)),
+            Segment::Index(index) => format!("[{index}]"),
+        });
+        Fault { code, path: path.collect(), text }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn refused(bytes: &[u8]) -> Refusal {
+        parse(bytes, &Limits::default()).expect_err("must be refused")
+    }
+
+    #[test]
+    fn a_plain_document_is_read_as_serde_json_reads_it() {
+        let text = r#" {"a":[1,-2.50,3e2,true,false,null,"x"],"é":"\u00e9\ud83d\ude00\n\/","n":{"o":0.30}} "#;
+        let read = parse(text.as_bytes(), &Limits::default()).unwrap();
+        assert_eq!(read, serde_json::from_str::<Value>(text).unwrap());
+        assert_eq!(read["n"]["o"].to_string(), "0.30");
+        assert_eq!(read["é"], json!("é😀\n/"));
+    }
+
+    #[test]
+    fn what_is_not_json_is_refused_as_such() {
+        for wrong in [
+            "",
+            " ",
+            "{",
+            "[",
+            "\"",
+            "{\"a\"",
+            "{\"a\":",
+            "{\"a\":1",
+            "{\"a\":1,",
+            "{\"a\":1,}",
+            "[1,]",
+            "[1 2]",
+            "{a:1}",
+            "{'a':1}",
+            "{\"a\" 1}",
+            "{\"a\":1 \"b\":2}",
+            "nul",
+            "truex",
+            "01",
+            "1.",
+            ".5",
+            "+1",
+            "-",
+            "1e",
+            "0x1",
+            "NaN",
+            "Infinity",
+            "\"\\x\"",
+            "\"\\u12\"",
+            "\"\\u+123\"",
+            "\"\\ud800\"",
+            "\"\\udc00\"",
+            "\"\\ud800\\u0041\"",
+            "\"a\nb\"",
+            "{\"a\":1} {\"b\":2}",
+            "{\"a\":1}x",
+            "// c\n{\"a\":1}",
+            "\"\\",
+            "\"\\ué",
+        ] {
+            assert_eq!(refused(wrong.as_bytes()).kind, RefusalKind::NotJson, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn duplicates_and_empties_are_refused_with_their_place() {
+        for (wrong, place) in [
+            (r#"{"resourceType":"Patient","name":[{"family":"a","family":"b"}]}"#, "Patient.name[0].family"),
+            (r#"{"resourceType":"Patient","gender":"male","g\u0065nder":"male"}"#, "Patient.gender"),
+            (r#"{"resourceType":"Patient","gender":""}"#, "Patient.gender"),
+            (r#"{"resourceType":"Patient","name":[]}"#, "Patient.name"),
+            (r#"{"resourceType":"Patient","name":[{}]}"#, "Patient.name[0]"),
+            (
+                r#"{"resourceType":"Patient","multipleBirthInteger":{"$serde_json::private::Number":"1"}}"#,
+                "Patient.multipleBirthInteger.(unnamed)",
+            ),
+        ] {
+            let refusal = refused(wrong.as_bytes());
+            assert_eq!(refusal.kind, RefusalKind::NotStrict, "{wrong}");
+            assert_eq!(refusal.issues[0].expression, place);
+        }
+    }
+
+    #[test]
+    fn hostile_sizes_are_refused_before_they_cost_anything() {
+        let deep = |open: &str, n| open.repeat(n);
+        for n in [33, 10_000, 1_000_000] {
+            assert_eq!(refused(deep("[", n).as_bytes()).kind, RefusalKind::TooDeep);
+            assert_eq!(refused(deep("{\"a\":", n).as_bytes()).kind, RefusalKind::TooDeep);
+        }
+        let wide_open = Limits { max_depth: usize::MAX, ..Limits::default() };
+        assert_eq!(
+            parse(deep("[", 1_000_000).as_bytes(), &wide_open).unwrap_err().kind,
+            RefusalKind::TooDeep
+        );
+        assert_eq!(refused(&vec![b' '; 100_000_000]).kind, RefusalKind::TooLarge);
+        let long_number = format!("{{\"a\":{}}}", "9".repeat(400));
+        let refusal = refused(long_number.as_bytes());
+        assert_eq!((refusal.kind, refusal.issues[0].code), (RefusalKind::NotStrict, IssueCode::TooLong));
+        let long_string = format!("{{\"a\":\"{}\"}}", "x".repeat(1024 * 1024 + 1));
+        assert_eq!(refused(long_string.as_bytes()).issues[0].code, IssueCode::TooLong);
+    }
+
+    #[test]
+    fn other_encodings_are_refused() {
+        for wrong in
+            [&b"\xEF\xBB\xBF{\"a\":1}"[..], b"\xFF\xFE{\0", b"{\"a\":\"\xE9\"}", b"\xC3\x28", b"\xED\xA0\x80"]
+        {
+            assert_eq!(refused(wrong).kind, RefusalKind::NotUtf8);
+        }
+    }
+
+    #[test]
+    fn the_list_of_faults_is_bounded_and_repeats_no_value() {
+        let many = format!("{{\"a\":[{}\"secret\"]}}", "\"\",".repeat(5_000));
+        let refusal = refused(many.as_bytes());
+        assert_eq!(refusal.issues.len(), Limits::default().max_issues);
+        assert!(!format!("{refusal:?}").contains("secret"));
+    }
+}

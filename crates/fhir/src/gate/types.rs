@@ -1,0 +1,100 @@
+//! The shape of the generated tables.
+
+use serde_json::{Map, Value};
+
+use super::path::Path;
+use super::walk::Walk;
+
+/// A resource, a datatype or a group of elements inside one.
+pub(super) struct TypeDef {
+    /// `Patient`, `HumanName`, `Patient.contact`.
+    pub name: &'static str,
+    /// Whether instances carry `resourceType`.
+    pub is_resource: bool,
+    /// Every JSON name that may stand in it, choice types written out, sorted by name.
+    pub elements: &'static [Element],
+    /// Sets of elements (one bit each, in their order) of which at least one must be there, with their R4 name.
+    pub required: &'static [(u64, &'static str)],
+    /// Sets of elements of which at most one may be there.
+    pub choices: &'static [(u64, &'static str)],
+    /// What the official definition says beyond tables.
+    pub invariants: Option<Invariants>,
+}
+
+/// Checks the invariants of one type.
+pub(super) type Invariants = for<'a> fn(&mut Walk<'a>, &'a Map<String, Value>, &Path<'_>);
+
+/// One JSON member.
+pub(super) struct Element {
+    pub name: &'static str,
+    pub ty: Ty,
+    /// Whether the JSON is a list.
+    pub many: bool,
+    /// Whether the element changes the meaning of what it stands in.
+    pub modifier: bool,
+    pub binding: Binding,
+    /// The types a Reference may point to; empty: any.
+    pub targets: &'static [&'static str],
+}
+
+/// What stands in an element.
+pub(super) enum Ty {
+    Prim(Prim),
+    Complex(&'static TypeDef),
+    /// Any resource.
+    Resource,
+    /// The `div` of a narrative.
+    Xhtml,
+}
+
+/// The required binding of an element, where its value set is finite.
+pub(super) enum Binding {
+    None,
+    /// Sorted codes, for `code`.
+    Codes(&'static [&'static str]),
+    /// Sorted systems and codes, for `Coding` and `CodeableConcept`.
+    Concepts(&'static [(&'static str, &'static str)]),
+}
+
+/// The primitive types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Prim {
+    Base64Binary,
+    Boolean,
+    Canonical,
+    Code,
+    Date,
+    DateTime,
+    Decimal,
+    Id,
+    Instant,
+    Integer,
+    Markdown,
+    Oid,
+    PositiveInt,
+    String,
+    Time,
+    UnsignedInt,
+    Uri,
+    Url,
+    Uuid,
+}
+
+impl TypeDef {
+    /// Finds an element by its JSON name, looking first at `hint`, the place behind the last one found.
+    pub fn find(&self, name: &str, hint: usize) -> Option<usize> {
+        if self.elements.get(hint).is_some_and(|element| element.name == name) {
+            return Some(hint);
+        }
+        self.elements.binary_search_by(|element| element.name.cmp(name)).ok()
+    }
+}
+
+impl Element {
+    /// Tells whether a JSON sibling `_name` with id and extensions may stand beside the element.
+    pub fn may_have_companion(&self, owner: &TypeDef) -> bool {
+        matches!(self.ty, Ty::Prim(_))
+            && !matches!(self.name, "id" | "resourceType")
+            && !(self.name == "url" && owner.name == "Extension")
+    }
+}
