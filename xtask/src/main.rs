@@ -45,7 +45,7 @@ impl StateFolder {
 }
 
 fn default_state() -> PathBuf {
-    repository().join(".local/stack")
+    Layout::in_repository("stack").root().to_owned()
 }
 
 /// Root of the repository, wherever the command was typed.

@@ -69,6 +69,9 @@ pub(crate) fn write(layout: &Layout, provinces: &[String]) -> Result<()> {
     }
     jurisdictions.push(federal()?);
     let text = quote_codes(&serde_norway::to_string(&Directory { jurisdictions })?);
+    if std::fs::read(layout.jurisdictions()).is_ok_and(|written| written == text.as_bytes()) {
+        return Ok(()); // running services watch the file
+    }
     write_whole(&layout.jurisdictions(), text.as_bytes(), 0o644)
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
 use crate::exec;
@@ -23,7 +24,8 @@ const START_LIMIT: Duration = Duration::from_mins(5);
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 
 /// How the FHIR servers are built and run.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct HapiOptions {
     /// Folder of the Maven project.
     pub project: PathBuf,
@@ -35,7 +37,8 @@ pub struct HapiOptions {
 
 impl Default for HapiOptions {
     fn default() -> Self {
-        let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../deploy/local/hapi");
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new(""));
+        let project = repository.join("deploy/local/hapi");
         Self { project, heap: "512m".to_owned(), quick_start: true }
     }
 }
@@ -121,10 +124,7 @@ impl Hapi {
     }
 
     /// Stops it in good order.
-    ///
-    /// # Errors
-    /// When it cannot be ended.
-    pub async fn stop(&self) -> Result<()> {
+    pub(crate) async fn stop(&self) -> Result<()> {
         match ProcessRecord::find(&self.layout, &self.name) {
             Some(record) => record.stop(&self.layout, STOP_LIMIT).await,
             None => Ok(()),
@@ -132,10 +132,7 @@ impl Hapi {
     }
 
     /// Kills it at once, as a crash would.
-    ///
-    /// # Errors
-    /// When it cannot be ended.
-    pub async fn kill(&self) -> Result<()> {
+    pub(crate) async fn kill(&self) -> Result<()> {
         match ProcessRecord::find(&self.layout, &self.name) {
             Some(record) => record.kill(&self.layout).await,
             None => Ok(()),

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::files::write_private;
+use crate::hapi::HapiOptions;
 use crate::port;
 
 /// The folder of one stack. Cheap to clone; making one writes nothing.
@@ -27,6 +28,9 @@ pub struct StackFile {
     pub ports: BTreeMap<String, u16>,
     /// Where PostgreSQL keeps its data; outside the folder when its user cannot reach in there.
     pub postgres_data: Option<PathBuf>,
+    /// How its FHIR servers are run, as last asked for.
+    #[serde(default)]
+    pub hapi: Option<HapiOptions>,
     /// Files with secrets by use, for example `postgres/on_outbound`.
     pub secrets: BTreeMap<String, PathBuf>,
 }
@@ -36,6 +40,12 @@ impl Layout {
     pub fn at(root: impl Into<PathBuf>) -> Self {
         let root = root.into();
         Self { root: std::path::absolute(&root).unwrap_or(root) }
+    }
+
+    /// The stack of this name in the repository's ignored folder: `.local/<name>`, wherever the caller runs.
+    pub fn in_repository(name: &str) -> Self {
+        let repository = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new(""));
+        Self::at(repository.join(".local").join(name))
     }
 
     /// The folder that holds everything.
@@ -118,7 +128,10 @@ impl Layout {
     }
 
     /// Port on which the caller is about to listen: the remembered one, or another when somebody has taken it.
-    pub(crate) fn port_to_listen(&self, name: &str) -> Result<u16> {
+    ///
+    /// # Errors
+    /// As [`Layout::port`].
+    pub fn port_to_listen(&self, name: &str) -> Result<u16> {
         self.update(|file| {
             if file.ports.get(name).is_some_and(|port| !port::is_free(*port)) {
                 file.ports.remove(name);
@@ -147,7 +160,11 @@ impl Layout {
 
     /// Makes the folders. Secrets, logs and keys are for the owner's eyes only.
     pub(crate) fn make(&self) -> Result<()> {
-        fs::create_dir_all(&self.root).with_context(|| format!("making {}", self.root.display()))?;
+        if !self.root.exists() {
+            fs::create_dir_all(&self.root).with_context(|| format!("making {}", self.root.display()))?;
+            // PostgreSQL's own user, when there is one, has to pass through
+            fs::set_permissions(&self.root, fs::Permissions::from_mode(0o711))?;
+        }
         for name in ["secrets", "logs", "pids", "config", "tls", "redis", "hapi"] {
             let folder = self.root.join(name);
             if !folder.exists() {

@@ -60,17 +60,18 @@ pub(crate) struct Launch {
     pub stop_signal: &'static str,
 }
 
+/// Marks a command as one of this stack's, so that the next command ends it if this one is interrupted.
+pub(crate) fn mark(command: &mut Command, layout: &Layout) {
+    command.env(MARK, layout.root());
+}
+
 /// Starts a process that stays when we end, and records it.
 pub(crate) fn launch(layout: &Layout, launch: Launch) -> Result<(Child, ProcessRecord)> {
     let Launch { name, mut command, port, stage, stop_signal } = launch;
     let log = layout.log(&name);
     let output = fresh_log(&log)?;
-    command
-        .env(MARK, layout.root())
-        .stdin(Stdio::null())
-        .stdout(output.try_clone()?)
-        .stderr(output)
-        .process_group(0); // an interrupt typed at the terminal is not for it
+    mark(&mut command, layout);
+    command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output).process_group(0); // an interrupt typed at the terminal is not for it
     layout.locked(|| {
         let child = command.spawn().with_context(|| format!("starting {name}"))?;
         let pid = child.id().with_context(|| format!("{name} ended at once"))?;

@@ -70,6 +70,10 @@ impl Stack {
         let build = build(layout, options.hapi.as_ref(), progress);
         let ((), (postgres, redis), app) = futures::try_join!(files, stores, build)?;
         if let (Some(options), Some(app)) = (&options.hapi, &app) {
+            layout.update(|file| {
+                file.hapi = Some(options.clone());
+                Ok(())
+            })?;
             try_join_all(provinces.iter().map(|code| fhir_server(layout, code, app, options, progress)))
                 .await?;
         }
@@ -188,14 +192,39 @@ impl Stack {
         Ok(self.hapi(province)?.fhir_url())
     }
 
-    /// Starts a province's FHIR server again after [`Hapi::stop`] or [`Hapi::kill`], and waits until it is ready.
+    /// Starts a province's FHIR server again, as `up` did, and waits until it is ready.
     ///
     /// # Errors
-    /// When it does not start.
-    pub async fn start_hapi(&self, province: &str, options: &HapiOptions) -> Result<()> {
-        let (app, _) = hapi::build::ensure(&options.project, &self.layout.log("hapi-build")).await?;
-        Hapi::up(&self.layout, province, &app, options).await?;
+    /// When the stack has no FHIR servers, or it does not start.
+    pub async fn start_hapi(&self, province: &str) -> Result<()> {
+        let options = self.layout.read()?.hapi.context("this stack has no FHIR servers")?;
+        let (app, _) = hapi::build::ensure(&options.project, &self.layout).await?;
+        Hapi::up(&self.layout, province, &app, &options).await?;
         Ok(())
+    }
+
+    /// Stops a province's FHIR server in good order.
+    ///
+    /// # Errors
+    /// When it cannot be ended.
+    pub async fn stop_hapi(&self, province: &str) -> Result<()> {
+        self.hapi(province)?.stop().await
+    }
+
+    /// Kills a province's FHIR server at once, as a crash would.
+    ///
+    /// # Errors
+    /// When it cannot be ended.
+    pub async fn kill_hapi(&self, province: &str) -> Result<()> {
+        self.hapi(province)?.kill().await
+    }
+
+    /// Writes the peer directory anew, for the ports that [`Layout::port`] now remembers.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write_directory(&self) -> Result<()> {
+        directory::write(&self.layout, &self.provinces)
     }
 
     /// Files of a service's certificate: `certificate("ON", "outbound-transfer")`, `certificate("PHAC", "federator")`.
@@ -268,7 +297,7 @@ async fn build(
 ) -> Result<Option<PathBuf>> {
     let Some(options) = options else { return Ok(None) };
     let step = Step::begin(progress);
-    let (app, built) = hapi::build::ensure(&options.project, &layout.log("hapi-build")).await?;
+    let (app, built) = hapi::build::ensure(&options.project, layout).await?;
     step.done(if built { "FHIR server built" } else { "FHIR server is built" });
     Ok(Some(app))
 }

@@ -10,6 +10,8 @@ use tokio::process::Command;
 
 use crate::exec;
 use crate::files::tail;
+use crate::layout::Layout;
+use crate::process::mark;
 
 /// The program, beside the folder with what it needs.
 pub(crate) const JAR: &str = "iidi-hapi.jar";
@@ -17,7 +19,7 @@ pub(crate) const JAR: &str = "iidi-hapi.jar";
 /// Builds the project unless that is done, and returns the program's folder. The flag says whether it had to.
 ///
 /// The folder is named for the sources' hash and appears whole, so an interrupted build is simply done again.
-pub(crate) async fn ensure(project: &Path, log: &Path) -> Result<(PathBuf, bool)> {
+pub(crate) async fn ensure(project: &Path, layout: &Layout) -> Result<(PathBuf, bool)> {
     let project =
         fs::canonicalize(project).with_context(|| format!("no project in {}", project.display()))?;
     let target = project.join("target");
@@ -40,14 +42,15 @@ pub(crate) async fn ensure(project: &Path, log: &Path) -> Result<(PathBuf, bool)
     if draft.exists() {
         fs::remove_dir_all(&draft)?;
     }
-    package(&project, &draft, log).await?;
+    package(&project, &draft, layout).await?;
     fs::rename(&draft, &app)?;
     drop(lock);
     Ok((app, true))
 }
 
-async fn package(project: &Path, into: &Path, log: &Path) -> Result<()> {
-    let output = File::create(log).with_context(|| format!("opening {}", log.display()))?;
+async fn package(project: &Path, into: &Path, layout: &Layout) -> Result<()> {
+    let log = layout.log("hapi-build");
+    let output = File::create(&log).with_context(|| format!("opening {}", log.display()))?;
     let mut maven = Command::new(exec::program("mvn")?);
     maven.args(["-ntp", "-B", "-q", "package"]).arg(format!("-Dapp.dir={}", into.display()));
     maven
@@ -56,9 +59,10 @@ async fn package(project: &Path, into: &Path, log: &Path) -> Result<()> {
         .stdout(output.try_clone()?)
         .stderr(output)
         .kill_on_drop(true);
+    mark(&mut maven, layout);
     let status = maven.status().await.context("starting Maven")?;
     if !status.success() || !into.join(JAR).exists() {
-        bail!("building the FHIR server failed ({status}):\n{}", tail(log, 20));
+        bail!("building the FHIR server failed ({status}):\n{}", tail(&log, 20));
     }
     Ok(())
 }

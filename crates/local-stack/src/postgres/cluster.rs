@@ -11,6 +11,7 @@ use super::{NAME, password};
 use crate::exec;
 use crate::files::write_whole;
 use crate::layout::Layout;
+use crate::process::mark;
 
 /// Small, but durable: the stores that run on it are held to what they promise. Statements do not go to the log,
 /// since they may hold personal data.
@@ -53,6 +54,7 @@ async fn make(layout: &Layout) -> Result<PathBuf> {
     initdb.args(["-A", "scram-sha-256", "-U", "postgres", "-E", "UTF8", "--no-locale"]);
     initdb.arg(format!("--pwfile={}", password_file.display())).arg("-D").arg(&data);
     as_its_user(&mut initdb, &data)?;
+    mark(&mut initdb, layout);
     let made = exec::run(&mut initdb, "").await;
     fs::remove_file(&password_file)?;
     made?;
