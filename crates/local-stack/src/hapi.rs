@@ -7,13 +7,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use tokio::process::Command;
 
 use crate::exec;
 use crate::files::{secret, write_private};
 use crate::layout::{Layout, lower_code};
+use crate::port;
 use crate::postgres::Postgres;
 use crate::process::{Launch, ProcessRecord, launch};
 
@@ -47,6 +48,7 @@ impl Default for HapiOptions {
 #[derive(Debug, Clone)]
 pub struct Hapi {
     layout: Layout,
+    code: String,
     name: String,
     port: u16,
 }
@@ -54,9 +56,10 @@ pub struct Hapi {
 impl Hapi {
     /// The server of a province, running or not.
     pub(crate) fn of(layout: &Layout, province: &str) -> Result<Self> {
-        let name = format!("hapi-{}", lower_code(province)?);
+        let code = lower_code(province)?;
+        let name = format!("hapi-{code}");
         let port = layout.port(&name)?;
-        Ok(Self { layout: layout.clone(), name, port })
+        Ok(Self { layout: layout.clone(), code, name, port })
     }
 
     /// Base URL of its FHIR interface.
@@ -83,17 +86,23 @@ impl Hapi {
         }
         let port = layout.port_to_listen(&server.name)?;
         let server = Self { port, ..server };
-        let code = lower_code(province)?;
-        let command = server.command(&code, app, options)?;
-        let name = server.name.clone();
-        launch(layout, Launch { name, command, port, stage: 1, stop_signal: "TERM" })?;
-        server.wait_until_ready().await?;
-        write_private(&server.tables_mark(), version_of(app).as_bytes())?;
+        server.start(app, options).await?;
         Ok((server, true))
     }
 
-    fn command(&self, code: &str, app: &Path, options: &HapiOptions) -> Result<Command> {
-        let database = format!("{code}_hapi");
+    /// Starts it on the port that others know, and waits until it is ready.
+    pub(crate) async fn start(&self, app: &Path, options: &HapiOptions) -> Result<()> {
+        ensure!(!self.is_running(), "{} runs already", self.name);
+        ensure!(port::is_free(self.port), "port {} of {} is taken", self.port, self.name);
+        let command = self.command(app, options)?;
+        let name = self.name.clone();
+        launch(&self.layout, Launch { name, command, port: self.port, stage: 1, stop_signal: "TERM" })?;
+        self.wait_until_ready().await?;
+        write_private(&self.tables_mark(), version_of(app).as_bytes())
+    }
+
+    fn command(&self, app: &Path, options: &HapiOptions) -> Result<Command> {
+        let database = format!("{}_hapi", self.code);
         let owner = format!("{database}_owner");
         let postgres = Postgres::attach(&self.layout)?;
         let mut command = Command::new(exec::program("java")?);

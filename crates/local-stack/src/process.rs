@@ -276,8 +276,10 @@ impl Stat {
         let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
         let after_name = text.rsplit_once(") ")?.1; // the name may hold anything, also blanks and brackets
         let fields: Vec<&str> = after_name.split(' ').collect();
+        let threads: u32 = fields.get(17)?.parse().ok()?;
         Some(Self {
-            is_alive: !matches!(*fields.first()?, "Z" | "X"),
+            // the first thread may be gone while others still hold files and ports open
+            is_alive: !matches!(*fields.first()?, "Z" | "X") || threads > 1,
             parent: fields.get(1)?.parse().ok()?,
             group: fields.get(2)?.parse().ok()?,
             start_ticks: fields.get(19)?.parse().ok()?,

@@ -192,15 +192,14 @@ impl Stack {
         Ok(self.hapi(province)?.fhir_url())
     }
 
-    /// Starts a province's FHIR server again, as `up` did, and waits until it is ready.
+    /// Starts a province's FHIR server again, as `up` did and on the same port, and waits until it is ready.
     ///
     /// # Errors
-    /// When the stack has no FHIR servers, or it does not start.
+    /// When the stack has no FHIR servers, or it runs already, or it does not start.
     pub async fn start_hapi(&self, province: &str) -> Result<()> {
         let options = self.layout.read()?.hapi.context("this stack has no FHIR servers")?;
         let (app, _) = hapi::build::ensure(&options.project, &self.layout).await?;
-        Hapi::up(&self.layout, province, &app, &options).await?;
-        Ok(())
+        self.hapi(province)?.start(&app, &options).await
     }
 
     /// Stops a province's FHIR server in good order.

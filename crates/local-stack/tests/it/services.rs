@@ -38,6 +38,7 @@ async fn a_service_that_was_left_running_is_found_and_killed_by_name() {
     assert_eq!(found.record(), &record);
     found.kill().await.unwrap();
     assert!(!record.is_running());
+    assert!(std::net::TcpListener::bind(("127.0.0.1", record.port)).is_ok(), "its port is still taken");
     assert!(ServiceProcess::find(&scratch.layout, "on-inbound-transfer").is_none());
 }
 
