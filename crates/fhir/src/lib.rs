@@ -9,6 +9,7 @@ pub mod gate;
 mod issue;
 pub mod origin;
 pub mod references;
+pub mod terminology;
 
 pub use issue::{Issue, IssueCode, Severity};
 pub use origin::{ORIGIN_SYSTEM, OriginRecord};
