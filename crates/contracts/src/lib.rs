@@ -8,6 +8,7 @@ pub mod problem;
 pub mod receipt;
 pub mod transfer;
 
+pub use fhir::Issue;
 pub use headers::ContentDigest;
 pub use problem::{Problem, ProblemCode};
 pub use receipt::{Conflict, Outcome, OutcomeCounts, Receipt};

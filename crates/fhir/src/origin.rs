@@ -9,6 +9,12 @@ use uuid::Uuid;
 /// The naming system of origin records.
 pub const ORIGIN_SYSTEM: &str = "https://iidi.phac-aspc.gc.ca/fhir/NamingSystem/origin-record";
 
+/// The naming system of transfer ids, in packages and in the Provenance that an arrival leaves.
+pub const TRANSFER_SYSTEM: &str = "https://iidi.phac-aspc.gc.ca/fhir/NamingSystem/transfer";
+/// The extension of a package's Patient that carries the person's identifier at the destination.
+pub const DESTINATION_IDENTIFIER: &str =
+    "https://iidi.phac-aspc.gc.ca/fhir/StructureDefinition/destination-identifier";
+
 /// A record by the province that made it, its type and its id there: `ON/Immunization/123`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OriginRecord {

@@ -1,1 +1,25 @@
-//! Starts, stops and observes a service, and answers its errors.
+//! The one way in which all services start, stop, are observed and answer errors.
+//!
+//! [`run`] is the whole of a service's `main`: arguments, configuration, telemetry, admin port, database,
+//! the service itself, and on SIGTERM the drain. The crate knows no province's data, no queue and no FHIR.
+
+pub mod admin;
+mod config;
+mod database;
+pub mod extract;
+pub mod hold;
+mod lifecycle;
+pub mod package_keys;
+pub mod problem;
+pub mod request_log;
+mod run;
+mod telemetry;
+
+pub use admin::{AdminConfig, Readiness};
+pub use config::{ConfigError, load as load_config};
+pub use database::{DatabaseConfig, connect, migrate};
+pub use lifecycle::Lifecycle;
+pub use package_keys::PackageKeys;
+pub use problem::{ProblemResponse, answer_problem};
+pub use run::{Common, Context, Service, ServiceConfig, run};
+pub use telemetry::LogConfig;

@@ -1,0 +1,71 @@
+//! The connection pool and the migrations.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+use sqlx::PgPool;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::PgPoolOptions;
+
+/// Where the service's database is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DatabaseConfig {
+    /// A file that holds the URL of the service's own role (`postgres://…`).
+    pub url_file: PathBuf,
+    /// A file that holds the URL of the owner, for `migrate` only.
+    #[serde(default)]
+    pub owner_url_file: Option<PathBuf>,
+    /// The most connections that this process opens.
+    #[serde(default = "default_connections")]
+    pub max_connections: u32,
+}
+
+fn default_connections() -> u32 {
+    10
+}
+
+/// Opens a pool, with bounded patience for a database that is still starting.
+pub async fn connect(config: &DatabaseConfig) -> anyhow::Result<PgPool> {
+    let url = read_url(&config.url_file)?;
+    PgPoolOptions::new()
+        .max_connections(config.max_connections)
+        .acquire_timeout(Duration::from_secs(10))
+        .connect(&url)
+        .await
+        .context("cannot connect to the database")
+}
+
+/// Brings the database to this version's schema, as its owner.
+pub async fn migrate(config: &DatabaseConfig, migrators: &[&Migrator]) -> anyhow::Result<()> {
+    let file = config.owner_url_file.as_deref().context("database.owner_url_file is needed to migrate")?;
+    let pool = PgPoolOptions::new().max_connections(2).connect(&read_url(file)?).await?;
+    for migrator in migrators {
+        migrator.run(&pool).await.context("a migration failed")?;
+    }
+    // The service's own role looks there for pending migrations at start.
+    sqlx::query("GRANT SELECT ON _sqlx_migrations TO iidi_service").execute(&pool).await?;
+    pool.close().await;
+    Ok(())
+}
+
+/// Refuses to go on while the schema is older than this version needs.
+pub(crate) async fn refuse_if_pending(pool: &PgPool, migrators: &[&Migrator]) -> anyhow::Result<()> {
+    let applied: Vec<i64> = sqlx::query_scalar("SELECT version FROM _sqlx_migrations WHERE success")
+        .fetch_all(pool)
+        .await
+        .context("the database has no schema yet: run `migrate` first")?;
+    let known = migrators.iter().flat_map(|migrator| migrator.iter());
+    let pending: Vec<_> = known.filter(|migration| !applied.contains(&migration.version)).collect();
+    if let Some(first) = pending.first() {
+        bail!("{} migrations are pending, the first is {}: run `migrate`", pending.len(), first.description);
+    }
+    Ok(())
+}
+
+fn read_url(file: &Path) -> anyhow::Result<String> {
+    let url = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(url.trim().to_owned())
+}
