@@ -1,1 +1,141 @@
-//! Seals a person's immunization record, delivers it to another province and closes the source on proof.
+//! Seals a person's immunization record, delivers it to another province, and closes the source on proof.
+//!
+//! PostgreSQL holds the truth, Redis only dispatches ids. Each step of a transfer has its file: [`seal`],
+//! [`deliver`], [`close`]; [`dispatch`] claims a transfer and runs the steps, [`lanes`] is the queue's side, and
+//! [`http`] the API of the province's own systems. The service refuses to send anything that it has not sealed,
+//! and to close anything without a verified receipt.
+
+pub mod close;
+pub mod config;
+pub mod deliver;
+pub mod dispatch;
+pub mod error;
+pub mod http;
+pub mod lanes;
+pub mod package;
+mod peer_client;
+pub mod record;
+pub mod requests;
+pub mod seal;
+pub mod step;
+pub mod store;
+pub mod worker;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use auth::TokenVerifier;
+use chrono::TimeDelta;
+use fhir_client::{FhirServer, FhirServerOptions};
+use mtls::Credentials;
+use peers::Directory;
+use service_kit::{Context, PackageKeys, Service};
+use sqlx::migrate::Migrator;
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use work_queue::{Queue, RetryPolicy};
+
+use crate::config::Config;
+use crate::dispatch::Dispatcher;
+use crate::http::ApiState;
+use crate::lanes::Lanes;
+use crate::peer_client::PeerClients;
+use crate::requests::Requests;
+use crate::store::Store;
+use crate::worker::Worker;
+
+/// The schema of the ledger.
+pub static MIGRATIONS: Migrator = Migrator { ignore_missing: true, ..sqlx::migrate!() };
+
+/// How often certificates and trust are looked at.
+const CREDENTIALS_POLL: Duration = Duration::from_secs(30);
+
+/// The service, for `service_kit::run`.
+pub struct OutboundTransfer;
+
+impl Service for OutboundTransfer {
+    const NAME: &'static str = "outbound-transfer";
+    const ABOUT: &'static str = "Hands a person's immunization record to another province.";
+    type Config = Config;
+
+    fn migrators() -> Vec<&'static Migrator> {
+        vec![&audit::MIGRATIONS, &MIGRATIONS]
+    }
+
+    async fn start(context: Context, config: Config) -> anyhow::Result<()> {
+        let Config {
+            jurisdiction,
+            common: _,
+            api,
+            fhir,
+            queue,
+            tls,
+            directory,
+            package_keys_file,
+            transfers,
+        } = config;
+        let Context { lifecycle, pool, clock } = context;
+
+        let listener = TcpListener::bind(api.listen).await.context("cannot listen on api.listen")?;
+        let tokens = TokenVerifier::new(api.tokens)?;
+        let credentials = Credentials::load(&tls)?;
+        let poll = Duration::from_secs(directory.poll_seconds);
+        let directory = Directory::from_file(&directory.file)?;
+        let queue_url = std::fs::read_to_string(&queue.url_file).context("cannot read queue.url_file")?;
+        let owner = format!("{}-{}", hostname(), std::process::id());
+        let queue = Queue::connect(queue_url.trim(), &queue.prefix, "transfer", &owner).await?;
+        let store = Store::new(pool);
+        let outbox_filled = Arc::new(Notify::new());
+
+        let request_timeout = Duration::from_secs(transfers.request_timeout_seconds);
+        let worker = Worker {
+            here: jurisdiction.clone(),
+            store: store.clone(),
+            fhir: FhirServer::new(&fhir.base_url, FhirServerOptions::default())?,
+            directory: directory.clone(),
+            peers: PeerClients::new(credentials.clone(), request_timeout),
+            keys: PackageKeys::load(&package_keys_file)?,
+            close_source: transfers.close_source,
+            clock: clock.clone(),
+        };
+        let retry = RetryPolicy {
+            base: Duration::from_millis(transfers.first_retry_milliseconds),
+            ..RetryPolicy::default()
+        };
+        let lease = TimeDelta::seconds(i64::try_from(transfers.lease_seconds)?);
+        let lanes = Lanes {
+            queue,
+            dispatcher: Dispatcher { worker, owner, lease, retry },
+            concurrency: transfers.concurrency,
+            sweep_after: Duration::from_secs(transfers.sweep_after_seconds),
+            outbox_filled: outbox_filled.clone(),
+        };
+        let horizon = TimeDelta::hours(transfers.horizon_hours.into());
+        let requests = Requests {
+            here: jurisdiction,
+            store,
+            directory: directory.clone(),
+            horizon,
+            outbox_filled,
+            clock,
+        };
+        let api = http::router(ApiState { requests, tokens });
+
+        let stop = lifecycle.stop.clone();
+        lifecycle.spawn("credentials", credentials.watch(CREDENTIALS_POLL, stop.clone()));
+        lifecycle.spawn("directory", directory.clone().watch(poll, stop.clone()));
+        lanes.start(&directory, &lifecycle);
+        lifecycle.spawn("api", async move {
+            let served = axum::serve(listener, api).with_graceful_shutdown(stop.cancelled_owned()).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "the API has failed");
+            }
+        });
+        Ok(())
+    }
+}
+
+fn hostname() -> String {
+    std::env::var("HOSTNAME").unwrap_or_else(|_| "local".to_owned())
+}

@@ -1,1 +1,7 @@
-fn main() {}
+//! The binary `outbound-transfer`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service_kit::run::<outbound_transfer::OutboundTransfer>()
+}

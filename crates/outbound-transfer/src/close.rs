@@ -1,0 +1,138 @@
+//! The step `delivered` → `completed`: the source is closed only if it is still what was sent.
+
+use bytes::Bytes;
+use contracts::ProblemCode;
+use domain::SourceOutcome;
+use fhir::OriginRecord;
+use fhir::canonical::{close as mark_closed, closed_to, strip_server_meta};
+use fhir_client::FhirError;
+use serde_json::{Value, json};
+
+use crate::config::CloseSource;
+use crate::record::Record;
+use crate::step::{FaultClass, StepError};
+use crate::store::{Claim, Snapshot};
+use crate::worker::Worker;
+
+/// Closes the source, or says why it stays open.
+pub async fn close(worker: &Worker, claim: &Claim) -> Result<(), StepError> {
+    let outcome = match worker.close_source {
+        CloseSource::Keep => SourceOutcome::Kept,
+        CloseSource::Refer => close_if_unchanged(worker, claim).await?,
+    };
+    if matches!(outcome, SourceOutcome::ChangedSinceSeal | SourceOutcome::Returned) {
+        tracing::warn!(
+            transfer.id = %claim.id, source = outcome.as_str(), peer = %claim.transfer_to,
+            "the source stays open: request a follow-up transfer if the person has really moved"
+        );
+    }
+    service_kit::hold::point("before-completed").await;
+    worker.store.completed(claim, outcome, worker.now()).await?;
+    Ok(())
+}
+
+async fn close_if_unchanged(worker: &Worker, claim: &Claim) -> Result<SourceOutcome, StepError> {
+    let receipt = worker.store.receipt(claim).await?;
+    let destination = OriginRecord::parse(&receipt.patient).map_err(|_| {
+        StepError::failed(FaultClass::Ours, ProblemCode::Internal, "the stored receipt names no patient")
+    })?;
+    let sealed = worker.store.snapshot(claim).await?;
+    let record = match Record::read(&worker.fhir, &claim.patient_id).await {
+        Ok(record) => record,
+        // The patient is gone or was merged meanwhile: that is a change, and nothing is written.
+        Err(StepError::Failed(failure)) if failure.class == FaultClass::Content => {
+            return Ok(SourceOutcome::ChangedSinceSeal);
+        }
+        Err(error) => return Err(error),
+    };
+    match compare(&sealed, &record.snapshot()?, closed_to(&record.patient).as_ref(), &destination) {
+        Comparison::Returned => Ok(SourceOutcome::Returned),
+        Comparison::Changed => Ok(SourceOutcome::ChangedSinceSeal),
+        Comparison::ClosedAlready => Ok(SourceOutcome::Closed),
+        Comparison::Same => write(worker, record.patient, &destination).await,
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Comparison {
+    Same,
+    ClosedAlready,
+    Changed,
+    Returned,
+}
+
+fn compare(
+    sealed: &Snapshot,
+    now: &Snapshot,
+    closed_to: Option<&OriginRecord>,
+    destination: &OriginRecord,
+) -> Comparison {
+    if now.arrivals.iter().any(|arrival| !sealed.arrivals.contains(arrival)) {
+        return Comparison::Returned;
+    }
+    let is_closed = closed_to == Some(destination);
+    let patient_is_same = now.patient_version == sealed.patient_version
+        || (is_closed && now.patient_content == sealed.patient_content);
+    if now.versions != sealed.versions || !patient_is_same {
+        return Comparison::Changed;
+    }
+    if is_closed { Comparison::ClosedAlready } else { Comparison::Same }
+}
+
+/// Marks the patient closed, with `If-Match`: a change at the last instant wins.
+async fn write(
+    worker: &Worker,
+    mut patient: Value,
+    destination: &OriginRecord,
+) -> Result<SourceOutcome, StepError> {
+    let id = patient.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let version = patient.pointer("/meta/versionId").and_then(Value::as_str).unwrap_or_default().to_owned();
+    strip_server_meta(&mut patient);
+    mark_closed(&mut patient, destination);
+    let bundle = json!({
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [{
+            "resource": patient,
+            "request": {"method": "PUT", "url": format!("Patient/{id}"), "ifMatch": format!("W/\"{version}\"")},
+        }],
+    });
+    match worker.fhir.transaction(Bytes::from(bundle.to_string())).await {
+        Ok(_) => {
+            service_kit::hold::point("after-closing").await;
+            Ok(SourceOutcome::Closed)
+        }
+        Err(FhirError::Stale) => Ok(SourceOutcome::ChangedSinceSeal),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(dose_version: &str, patient_version: &str, arrivals: &[&str]) -> Snapshot {
+        Snapshot {
+            versions: [("Immunization/a".to_owned(), dose_version.to_owned())].into(),
+            patient_version: patient_version.to_owned(),
+            patient_content: "same".to_owned(),
+            arrivals: arrivals.iter().map(|&arrival| arrival.to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn the_source_is_closed_only_if_it_is_still_what_was_sent() {
+        let bc = OriginRecord::parse("BC/Patient/9").unwrap();
+        let qc = OriginRecord::parse("QC/Patient/9").unwrap();
+        let sealed = snapshot("1", "1", &["p0"]);
+        let check = |now: &Snapshot, closed: Option<&OriginRecord>| compare(&sealed, now, closed, &bc);
+        assert_eq!(check(&snapshot("1", "1", &["p0"]), None), Comparison::Same);
+        assert_eq!(check(&snapshot("2", "1", &["p0"]), None), Comparison::Changed);
+        assert_eq!(check(&snapshot("1", "2", &["p0"]), None), Comparison::Changed);
+        assert_eq!(check(&snapshot("1", "2", &["p0"]), Some(&bc)), Comparison::ClosedAlready);
+        assert_eq!(check(&snapshot("1", "2", &["p0"]), Some(&qc)), Comparison::Changed);
+        assert_eq!(check(&snapshot("2", "2", &["p0"]), Some(&bc)), Comparison::Changed);
+        assert_eq!(check(&snapshot("1", "1", &["p0", "p1"]), None), Comparison::Returned);
+        assert_eq!(check(&snapshot("2", "2", &["p0", "p1"]), None), Comparison::Returned);
+    }
+}

@@ -1,0 +1,148 @@
+//! The service's configuration; `config.example.yaml` shows every key.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use auth::TokenConfig;
+use domain::Jurisdiction;
+use mtls::TlsFiles;
+use serde::Deserialize;
+use service_kit::{Common, ServiceConfig};
+
+/// The whole configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The province that this service belongs to.
+    pub jurisdiction: Jurisdiction,
+    /// Admin port, database, log.
+    pub common: Common,
+    /// The API for the province's own systems.
+    pub api: ApiConfig,
+    /// The province's FHIR server.
+    pub fhir: FhirConfig,
+    /// The queue.
+    pub queue: QueueConfig,
+    /// This service's certificate and whom it trusts.
+    pub tls: TlsFiles,
+    /// The peer directory.
+    pub directory: DirectoryConfig,
+    /// The file with the keys of packages at rest.
+    pub package_keys_file: PathBuf,
+    /// How transfers are worked on.
+    #[serde(default)]
+    pub transfers: TransfersConfig,
+}
+
+/// Where the API listens and whose tokens it accepts.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ApiConfig {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Whose bearer tokens are accepted.
+    pub tokens: TokenConfig,
+}
+
+/// The FHIR server.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FhirConfig {
+    /// Its base, such as `http://hapi-fhir:8080/fhir`.
+    pub base_url: String,
+}
+
+/// The Redis server that dispatches ids.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueueConfig {
+    /// A file that holds the URL (`redis://user:password@host:port`).
+    pub url_file: PathBuf,
+    /// Set before every key, such as `on:tx`; the ACL user is bound to it.
+    pub prefix: String,
+}
+
+/// The peer directory as a file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DirectoryConfig {
+    /// `jurisdictions.yaml`.
+    pub file: PathBuf,
+    /// How often it is looked at, in seconds.
+    #[serde(default = "default_poll")]
+    pub poll_seconds: u64,
+}
+
+fn default_poll() -> u64 {
+    5
+}
+
+/// What happens to the source after a verified receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CloseSource {
+    /// The patient becomes inactive and refers to the destination.
+    #[default]
+    Refer,
+    /// The source stays as it is.
+    Keep,
+}
+
+/// How transfers are worked on.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct TransfersConfig {
+    /// What happens to the source: `refer` or `keep`.
+    pub close_source: CloseSource,
+    /// How many transfers to one destination run at once.
+    pub concurrency: usize,
+    /// How long a delivery may take, in seconds.
+    pub request_timeout_seconds: u64,
+    /// How long a worker holds a transfer before another may take it, in seconds.
+    pub lease_seconds: u64,
+    /// How long a transfer is tried before it is `dead`, in hours.
+    pub horizon_hours: u32,
+    /// The first pause between attempts, in milliseconds; it doubles, with full jitter, to 15 minutes and then hours.
+    pub first_retry_milliseconds: u64,
+    /// When the sweep puts an id on the queue again, in seconds after it went there.
+    pub sweep_after_seconds: u64,
+}
+
+impl Default for TransfersConfig {
+    fn default() -> Self {
+        Self {
+            close_source: CloseSource::default(),
+            concurrency: 8,
+            request_timeout_seconds: 60,
+            lease_seconds: 180,
+            horizon_hours: 7 * 24,
+            first_retry_milliseconds: 2000,
+            sweep_after_seconds: 60,
+        }
+    }
+}
+
+impl ServiceConfig for Config {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn contradictions(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let transfers = &self.transfers;
+        if transfers.lease_seconds < transfers.request_timeout_seconds + 60 {
+            found.push(
+                "transfers.lease_seconds must be at least transfers.request_timeout_seconds + 60, \
+                 or two workers deliver at once"
+                    .to_owned(),
+            );
+        }
+        if transfers.concurrency == 0 {
+            found.push("transfers.concurrency must be at least 1".to_owned());
+        }
+        if transfers.horizon_hours == 0 {
+            found.push("transfers.horizon_hours must be at least 1".to_owned());
+        }
+        found
+    }
+}

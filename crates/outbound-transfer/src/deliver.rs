@@ -1,0 +1,102 @@
+//! The step `sealed` → `delivered`: the same bytes, until a verified receipt says they are committed.
+
+use std::sync::Arc;
+
+use auth::ExpectedReceipt;
+use contracts::{ContentDigest, ProblemCode, Receipt};
+use peers::{JurisdictionEntry, JurisdictionState};
+
+use crate::peer_client::{Peer, PeerAnswer};
+use crate::step::{FaultClass, StepError};
+use crate::store::Claim;
+use crate::worker::Worker;
+
+/// Hands the package over and keeps the verified receipt.
+pub async fn deliver(worker: &Worker, claim: &Claim) -> Result<(), StepError> {
+    let peer = worker.peers.inbound(&*active_entry(worker, claim)?)?;
+    let (digest, sealed) = worker.store.package(claim).await?;
+    let package = worker.keys.open(&sealed.key_id, &sealed.bytes, claim.id.uuid().as_bytes());
+    let package = package.map_err(|error| ours(error.to_string()))?;
+    if ContentDigest::of(&package) != digest {
+        return Err(ours("the stored package does not have its digest".to_owned()));
+    }
+    service_kit::hold::point("before-delivery").await;
+    let answer = peer.put(claim.id, digest, package).await?;
+    service_kit::hold::point("before-receipt").await;
+    match answer {
+        PeerAnswer::Receipt(jws) => accept(worker, claim, &peer, digest, &jws).await,
+        PeerAnswer::OtherBytes if fetch_receipt(worker, claim).await? => Ok(()),
+        PeerAnswer::OtherBytes => {
+            Err(ours("the destination knows this transfer with other bytes".to_owned()))
+        }
+        PeerAnswer::Unknown => Err(StepError::failed(
+            FaultClass::PeerOrTrust,
+            ProblemCode::PeerFault,
+            "the destination's gateway has no inbound-transfer at the address in the directory",
+        )),
+    }
+}
+
+/// Asks the destination for the receipt of an earlier delivery; tells whether it had one and it was good.
+pub async fn fetch_receipt(worker: &Worker, claim: &Claim) -> Result<bool, StepError> {
+    let peer = worker.peers.inbound(&*active_entry(worker, claim)?)?;
+    let (digest, _) = worker.store.package(claim).await?;
+    match peer.receipt(claim.id).await? {
+        PeerAnswer::Receipt(jws) => accept(worker, claim, &peer, digest, &jws).await.map(|()| true),
+        PeerAnswer::Unknown | PeerAnswer::OtherBytes => Ok(false),
+    }
+}
+
+async fn accept(
+    worker: &Worker,
+    claim: &Claim,
+    peer: &Peer,
+    digest: ContentDigest,
+    jws: &str,
+) -> Result<(), StepError> {
+    let now = worker.now();
+    let counts = worker.store.sealed_counts(claim).await?;
+    let receipt = verify(worker, claim, peer, digest, counts, jws)?;
+    worker.store.delivered(claim, &receipt, jws, now).await?;
+    service_kit::hold::point("after-receipt").await;
+    Ok(())
+}
+
+fn verify(
+    worker: &Worker,
+    claim: &Claim,
+    peer: &Peer,
+    digest: ContentDigest,
+    counts: std::collections::BTreeMap<String, u64>,
+    jws: &str,
+) -> Result<Receipt, StepError> {
+    let invalid =
+        |what: String| StepError::failed(FaultClass::PeerOrTrust, ProblemCode::ReceiptInvalid, what);
+    let now = u64::try_from(worker.now().timestamp()).unwrap_or_default();
+    let receipt = auth::verify_receipt(jws, worker.peers.credentials(), &peer.identity, now)
+        .map_err(|error| invalid(error.to_string()))?;
+    let expected = ExpectedReceipt {
+        issuer: claim.transfer_to.clone(),
+        audience: worker.here.clone(),
+        transfer_id: claim.id,
+        digest: digest.to_string(),
+        counts,
+    };
+    auth::check_receipt(&receipt, &expected).map_err(|error| invalid(error.to_string()))?;
+    Ok(receipt)
+}
+
+fn active_entry(worker: &Worker, claim: &Claim) -> Result<Arc<JurisdictionEntry>, StepError> {
+    match worker.directory.get(&claim.transfer_to) {
+        Some(entry) if entry.state == JurisdictionState::Active => Ok(entry),
+        _ => Err(StepError::failed(
+            FaultClass::PeerOrTrust,
+            ProblemCode::UnknownDestination,
+            format!("{} is not active in the directory", claim.transfer_to),
+        )),
+    }
+}
+
+fn ours(what: String) -> StepError {
+    StepError::failed(FaultClass::Ours, ProblemCode::Internal, what)
+}

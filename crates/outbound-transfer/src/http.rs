@@ -1,0 +1,47 @@
+//! Every route of the API, on one screen.
+
+use auth::TokenVerifier;
+use axum::extract::{DefaultBodyLimit, FromRef};
+use axum::routing::get;
+use axum::{Json, Router};
+use service_kit::request_log::observed;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::requests::Requests;
+
+mod transfers;
+
+/// The largest body of a request, in bytes.
+const MAX_BODY: usize = 64 << 10;
+
+/// What the handlers work with.
+#[derive(Clone, FromRef)]
+pub struct ApiState {
+    /// The use cases.
+    pub requests: Requests,
+    /// Who may call.
+    pub tokens: TokenVerifier,
+}
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "outbound-transfer",
+    description = "Hands a person's immunization record to another province. Bearer tokens; problem+json errors."
+))]
+struct Documentation;
+
+/// Builds the API.
+pub fn router(state: ApiState) -> Router {
+    let (api, openapi) = OpenApiRouter::with_openapi(Documentation::openapi())
+        .routes(routes!(transfers::create, transfers::list))
+        .routes(routes!(transfers::search))
+        .routes(routes!(transfers::find))
+        .routes(routes!(transfers::events))
+        .split_for_parts();
+    let api = api
+        .route("/openapi.json", get(move || async move { Json(openapi) }))
+        .layer(DefaultBodyLimit::max(MAX_BODY));
+    observed(api).with_state(state)
+}

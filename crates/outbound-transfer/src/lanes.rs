@@ -1,0 +1,150 @@
+//! The queue's side: one lane for each destination of the directory, fed from the outbox and by the sweep.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use domain::TransferId;
+use peers::{Directory, Role};
+use service_kit::Lifecycle;
+use tokio::sync::Notify;
+use work_queue::{Delivery, Queue};
+
+use crate::dispatch::{Dispatcher, Next};
+use crate::store::{Enqueued, Store};
+
+/// The most ids that go to the queue at once.
+const BATCH: i64 = 500;
+/// How often the outbox is looked at without being told.
+const OUTBOX_POLL: Duration = Duration::from_secs(1);
+
+/// What feeds and reads the lanes.
+#[derive(Clone)]
+pub struct Lanes {
+    /// The queue.
+    pub queue: Queue,
+    /// Works on what comes out of it.
+    pub dispatcher: Dispatcher,
+    /// How many transfers of one lane run at once.
+    pub concurrency: usize,
+    /// When an id is put on the queue again.
+    pub sweep_after: Duration,
+    /// Told when the outbox has something new.
+    pub outbox_filled: Arc<Notify>,
+}
+
+impl Lanes {
+    /// Starts everything; a lane is opened for each destination that the directory has or gets.
+    pub fn start(self, directory: &Directory, lifecycle: &Lifecycle) {
+        let (publish, sweep, open) = (self.clone(), self.clone(), self);
+        let stop = lifecycle.stop.clone();
+        lifecycle
+            .spawn("outbox", async move { stop.run_until_cancelled(publish.publish()).await.unwrap_or(()) });
+        let stop = lifecycle.stop.clone();
+        lifecycle.spawn("sweep", async move { stop.run_until_cancelled(sweep.sweep()).await.unwrap_or(()) });
+        let (directory, all) = (directory.clone(), lifecycle.clone());
+        lifecycle.spawn("lanes", async move { open.open(directory, all).await });
+    }
+
+    fn store(&self) -> &Store {
+        &self.dispatcher.worker.store
+    }
+
+    async fn publish(self) {
+        loop {
+            let queue = &self.queue;
+            match self.store().publish_outbox(BATCH, |lanes| put_on(queue, lanes)).await {
+                Ok(published) if published > 0 => continue,
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "the outbox could not be read");
+                }
+            }
+            let _ = tokio::time::timeout(OUTBOX_POLL, self.outbox_filled.notified()).await;
+        }
+    }
+
+    async fn sweep(self) {
+        let sweep_after = TimeDelta::from_std(self.sweep_after).unwrap_or(TimeDelta::minutes(1));
+        loop {
+            tokio::time::sleep(self.sweep_after / 2).await;
+            let now = self.dispatcher.worker.now();
+            match self.store().sweep(now - sweep_after, now, BATCH * 20).await {
+                Ok(lanes) if lanes.is_empty() => {}
+                Ok(lanes) => {
+                    let count: usize = lanes.values().map(Vec::len).sum();
+                    tracing::warn!(count, "transfers that the queue had lost were put on it again");
+                    if let Err(error) = put_on(&self.queue, lanes).await {
+                        tracing::error!(
+                            error = &error as &dyn std::error::Error,
+                            "the queue does not answer"
+                        );
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "the sweep has failed")
+                }
+            }
+            self.measure().await;
+        }
+    }
+
+    async fn measure(&self) {
+        for (peer, state, count) in self.store().depths().await.unwrap_or_default() {
+            #[expect(clippy::cast_precision_loss, reason = "a gauge of counts below 2^52")]
+            metrics::gauge!("transfers", "peer" => peer, "state" => state).set(count as f64);
+        }
+    }
+
+    async fn open(self, directory: Directory, lifecycle: Lifecycle) {
+        let mut changed = directory.changed();
+        let mut opened = BTreeSet::new();
+        loop {
+            for entry in directory.all() {
+                let is_destination = entry.role == Role::Pt && entry.code != self.dispatcher.worker.here;
+                if is_destination && opened.insert(entry.code.clone()) {
+                    let lane = entry.code.lower();
+                    tracing::info!(peer = %entry.code, "a lane is open");
+                    let dispatcher = self.dispatcher.clone();
+                    let (queue, stop, concurrency) =
+                        (self.queue.clone(), lifecycle.stop.clone(), self.concurrency);
+                    lifecycle.spawn("lane", async move {
+                        let handle = move |delivery| handle(dispatcher.clone(), delivery);
+                        work_queue::run_lane(queue, lane, concurrency, handle, stop).await;
+                    });
+                }
+            }
+            tokio::select! {
+                () = lifecycle.stop.cancelled() => return,
+                news = changed.changed() => if news.is_err() { return lifecycle.stop.cancelled().await },
+            }
+        }
+    }
+}
+
+async fn put_on(queue: &Queue, lanes: Enqueued) -> Result<(), work_queue::QueueError> {
+    for (lane, ids) in lanes {
+        queue.add_many(&lane, &ids).await?;
+    }
+    Ok(())
+}
+
+async fn handle(dispatcher: Dispatcher, delivery: Delivery) {
+    let settled = match TransferId::parse(delivery.id()) {
+        Err(_) => {
+            tracing::error!("an entry of the queue holds no transfer id");
+            delivery.ack().await
+        }
+        Ok(id) => match dispatcher.advance(id).await {
+            Next::Settled => delivery.ack().await,
+            Next::After(delay) => delivery.retry_in(delay).await,
+        },
+    };
+    if let Err(error) = settled {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "an entry could not be settled; it will come again"
+        );
+    }
+}

@@ -1,0 +1,235 @@
+//! The client of a province's inbound service.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use contracts::headers::{CONTENT_DIGEST, FHIR_JSON};
+use contracts::receipt::ReceiptDocument;
+use contracts::{ContentDigest, Problem, ProblemCode};
+use domain::TransferId;
+use http::StatusCode;
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use mtls::{ClientOptions, Credentials, Fault, SpiffeId};
+use peers::JurisdictionEntry;
+use reqwest::{Client, RequestBuilder, Response};
+
+use crate::step::{Failure, FaultClass, StepError};
+
+/// The longest answer that is read, in bytes.
+const MAX_ANSWER: usize = 1 << 20;
+
+/// Clients by the exact identity that is expected at the other end. Cheap to clone.
+#[derive(Clone)]
+pub struct PeerClients {
+    credentials: Credentials,
+    options: ClientOptions,
+    by_identity: Arc<Mutex<HashMap<String, Client>>>,
+}
+
+/// What the destination answered.
+#[derive(Debug)]
+pub enum PeerAnswer {
+    /// It has committed; here is its signed receipt, not yet verified.
+    Receipt(String),
+    /// It has not heard of this transfer.
+    Unknown,
+    /// It knows this transfer with other bytes.
+    OtherBytes,
+}
+
+/// The inbound service of one peer.
+pub struct Peer {
+    http: Client,
+    base: String,
+    /// The identity that its receipts are signed with.
+    pub identity: SpiffeId,
+}
+
+impl PeerClients {
+    /// Makes clients on this service's own credentials.
+    pub fn new(credentials: Credentials, request_timeout: Duration) -> Self {
+        let options = ClientOptions { request_timeout, ..ClientOptions::default() };
+        Self { credentials, options, by_identity: Arc::default() }
+    }
+
+    /// Returns the credentials, for verifying receipts.
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// Returns the inbound service of a peer, as the directory describes it now.
+    pub fn inbound(&self, entry: &JurisdictionEntry) -> Result<Peer, StepError> {
+        let incomplete = || {
+            StepError::failed(
+                FaultClass::PeerOrTrust,
+                ProblemCode::PeerUnreachable,
+                format!("the directory names no inbound-transfer gateway or identity for {}", entry.code),
+            )
+        };
+        let base = entry
+            .gateway
+            .inbound_transfer
+            .as_deref()
+            .ok_or_else(incomplete)?
+            .trim_end_matches('/')
+            .to_owned();
+        let name = entry.identities.inbound_transfer.as_deref().ok_or_else(incomplete)?;
+        let identity = SpiffeId::parse(name).map_err(|_| incomplete())?;
+        let mut clients = self.by_identity.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(http) = clients.get(name) {
+            return Ok(Peer { http: http.clone(), base, identity });
+        }
+        let http = mtls::client(&self.credentials, &identity, self.options)
+            .map_err(|error| StepError::failed(FaultClass::Ours, ProblemCode::Internal, error.to_string()))?;
+        clients.insert(name.to_owned(), http.clone());
+        Ok(Peer { http, base, identity })
+    }
+}
+
+impl Peer {
+    /// Hands the sealed package over.
+    pub async fn put(
+        &self,
+        id: TransferId,
+        digest: ContentDigest,
+        package: Vec<u8>,
+    ) -> Result<PeerAnswer, StepError> {
+        let request = self
+            .http
+            .put(format!("{}/inbound-transfer/{id}", self.base))
+            .header(CONTENT_TYPE, FHIR_JSON)
+            .header(CONTENT_DIGEST, digest.to_header())
+            .body(package);
+        self.ask(request).await
+    }
+
+    /// Asks for the receipt of an earlier delivery.
+    pub async fn receipt(&self, id: TransferId) -> Result<PeerAnswer, StepError> {
+        self.ask(self.http.get(format!("{}/inbound-transfer/{id}", self.base))).await
+    }
+
+    async fn ask(&self, request: RequestBuilder) -> Result<PeerAnswer, StepError> {
+        let response = request.send().await.map_err(|error| unreachable(&error))?;
+        let status = response.status();
+        let retry_after = retry_after(&response);
+        let body = read(response).await?;
+        match status {
+            StatusCode::OK | StatusCode::CREATED => {
+                let document: ReceiptDocument = serde_json::from_slice(&body)
+                    .map_err(|_| peer_fault(format!("it answered {status} without a receipt")))?;
+                Ok(PeerAnswer::Receipt(document.receipt))
+            }
+            StatusCode::ACCEPTED => Err(later(
+                StepError::failed(
+                    FaultClass::Transient,
+                    ProblemCode::Busy,
+                    "the destination is still working on it",
+                ),
+                Some(retry_after.unwrap_or(Duration::from_secs(1))),
+            )),
+            StatusCode::NOT_FOUND => Ok(PeerAnswer::Unknown),
+            StatusCode::CONFLICT => Ok(PeerAnswer::OtherBytes),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(StepError::failed(
+                FaultClass::PeerOrTrust,
+                ProblemCode::PeerUntrusted,
+                format!("the destination answered {status}: it does not let this service in"),
+            )),
+            _ => Err(later(refusal(status, &body), retry_after)),
+        }
+    }
+}
+
+/// Sorts an answer that is neither receipt nor trust: does the sender repeat it?
+fn refusal(status: StatusCode, body: &[u8]) -> StepError {
+    let problem: Option<Problem> = serde_json::from_slice(body).ok();
+    let known = problem.as_ref().and_then(Problem::known_code);
+    let is_content = match known {
+        Some(code) => code.status() == status && !code.is_retried() && status.is_client_error(),
+        None => matches!(status.as_u16(), 400 | 413 | 415 | 422),
+    };
+    match (is_content, problem) {
+        (true, Some(problem)) => StepError::problem(FaultClass::Content, problem),
+        (true, None) => StepError::failed(
+            FaultClass::Content,
+            ProblemCode::PackageInvalid,
+            format!("the destination refused the package with status {status}"),
+        ),
+        (false, Some(problem)) if known.is_some() => StepError::problem(FaultClass::Transient, problem),
+        (false, _) => peer_fault(format!("it answered with status {status}")),
+    }
+}
+
+fn later(error: StepError, retry_after: Option<Duration>) -> StepError {
+    match error {
+        StepError::Failed(failure) => StepError::Failed(Box::new(Failure { retry_after, ..*failure })),
+        store @ StepError::Store(_) => store,
+    }
+}
+
+fn peer_fault(what: String) -> StepError {
+    StepError::failed(FaultClass::Transient, ProblemCode::PeerFault, what)
+}
+
+/// Sorts a failed connection. In TLS 1.3 a refused client may only see the connection end, so that a lost
+/// connection can also mean lost trust.
+fn unreachable(error: &reqwest::Error) -> StepError {
+    let (class, code, what) = match mtls::fault(error) {
+        Fault::Tls => (
+            FaultClass::PeerOrTrust,
+            ProblemCode::PeerUntrusted,
+            "the gateways do not accept each other's certificates",
+        ),
+        Fault::Timeout => {
+            (FaultClass::Transient, ProblemCode::PeerUnreachable, "the destination did not answer in time")
+        }
+        Fault::Connect => {
+            (FaultClass::Transient, ProblemCode::PeerUnreachable, "no connection, or it was lost")
+        }
+        Fault::Body => (FaultClass::Transient, ProblemCode::PeerFault, "the answer broke off"),
+        Fault::Other => (FaultClass::Transient, ProblemCode::PeerFault, "the call failed"),
+    };
+    StepError::failed(class, code, what)
+}
+
+fn retry_after(response: &Response) -> Option<Duration> {
+    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds))
+}
+
+async fn read(mut response: Response) -> Result<Vec<u8>, StepError> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
+        if body.len() + chunk.len() > MAX_ANSWER {
+            return Err(peer_fault(format!("it answered with more than {MAX_ANSWER} bytes")));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(status: u16, body: &str) -> FaultClass {
+        match refusal(StatusCode::from_u16(status).unwrap(), body.as_bytes()) {
+            StepError::Failed(failure) => failure.class,
+            StepError::Store(_) => unreachable!("a refusal is no store error"),
+        }
+    }
+
+    #[test]
+    fn only_a_refusal_of_the_content_ends_a_transfer() {
+        let problem = |code| serde_json::to_string(&Problem::new(code)).unwrap();
+        assert_eq!(class(422, &problem(ProblemCode::PackageInvalid)), FaultClass::Content);
+        assert_eq!(class(422, "garbage"), FaultClass::Content);
+        assert_eq!(class(413, ""), FaultClass::Content);
+        assert_eq!(class(400, &problem(ProblemCode::DigestMismatch)), FaultClass::Transient);
+        assert_eq!(class(503, &problem(ProblemCode::Busy)), FaultClass::Transient);
+        assert_eq!(class(500, "<html>"), FaultClass::Transient);
+        assert_eq!(class(302, ""), FaultClass::Transient);
+        // A code that does not fit its status proves nothing.
+        assert_eq!(class(503, &problem(ProblemCode::PackageInvalid)), FaultClass::Transient);
+    }
+}

@@ -1,0 +1,212 @@
+//! Reading a person's whole record, and proving by counts that it is whole.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use contracts::ProblemCode;
+use domain::PatientId;
+use fhir::canonical::content_hash;
+use fhir::origin::TRANSFER_SYSTEM;
+use fhir::references::{self, Target};
+use fhir_client::FhirServer;
+use serde_json::Value;
+
+use crate::step::{FaultClass, StepError};
+use crate::store::Snapshot;
+
+/// What hangs on a patient and is sent.
+const CLINICAL: [&str; 2] = ["Immunization", "AllergyIntolerance"];
+/// What those may refer to and is sent with them.
+const SUPPORTING: [&str; 4] = ["Organization", "Practitioner", "Location", "Observation"];
+/// Merges of merges that are followed.
+const MAX_MERGED: usize = 50;
+
+/// A person's record as it stands on the FHIR server.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// The live patient.
+    pub patient: Value,
+    /// The ids of patients that were merged into it.
+    pub merged: BTreeSet<String>,
+    /// Immunizations, allergies and what they refer to, by type and id.
+    pub resources: BTreeMap<(String, String), Value>,
+    /// The ids of the Provenance that earlier arrivals of this person left.
+    pub arrivals: BTreeSet<String>,
+}
+
+impl Record {
+    /// Reads everything that belongs to the patient, over all pages and merged records.
+    pub async fn read(fhir: &FhirServer, patient_id: &PatientId) -> Result<Self, StepError> {
+        let patient = read_patient(fhir, patient_id).await?;
+        let merged = merged_into(fhir, &patient, patient_id).await?;
+        let people = std::iter::once(patient_id.expose()).chain(merged.iter().map(String::as_str));
+        let people = people.collect::<Vec<_>>().join(",");
+        let mut resources = BTreeMap::new();
+        for resource_type in CLINICAL {
+            let criteria = [("patient", people.as_str())];
+            let found = fhir.search(resource_type, &criteria).await?;
+            let counted = fhir.count(resource_type, &criteria).await?;
+            if counted != found.len() as u64 {
+                return Err(StepError::failed(
+                    FaultClass::Transient,
+                    ProblemCode::RecordIncomplete,
+                    format!("{} of {counted} {resource_type} were read", found.len()),
+                ));
+            }
+            for resource in found {
+                resources.insert((resource_type.to_owned(), id_of(&resource)?), resource);
+            }
+        }
+        add_supporting(fhir, &patient, &mut resources).await?;
+        let arrivals = arrivals(fhir, patient_id).await?;
+        Ok(Self { patient, merged, resources, arrivals })
+    }
+
+    /// Returns the versions, to notice later that something changed.
+    pub fn snapshot(&self) -> Result<Snapshot, StepError> {
+        let mut versions = BTreeMap::new();
+        for ((resource_type, id), resource) in &self.resources {
+            versions.insert(format!("{resource_type}/{id}"), version_of(resource)?);
+        }
+        Ok(Snapshot {
+            versions,
+            patient_version: version_of(&self.patient)?,
+            patient_content: hex::encode(content_hash(&self.patient)),
+            arrivals: self.arrivals.iter().cloned().collect(),
+        })
+    }
+}
+
+async fn read_patient(fhir: &FhirServer, patient_id: &PatientId) -> Result<Value, StepError> {
+    let mut found = fhir.search_few("Patient", &[("_id", patient_id.expose())], 2).await?;
+    let Some(patient) = found.pop() else {
+        return Err(StepError::failed(
+            FaultClass::Content,
+            ProblemCode::PatientNotFound,
+            "the FHIR server has no patient of this id; check patient_id",
+        ));
+    };
+    match live_record(&patient) {
+        None => Ok(patient),
+        Some(live) => {
+            let error = StepError::failed(
+                FaultClass::Content,
+                ProblemCode::PatientMerged,
+                "the record was merged into the one named by live_patient_id; request a transfer of that one",
+            );
+            Err(match error {
+                StepError::Failed(mut failure) => {
+                    failure.live_patient_id = PatientId::parse(&live).ok();
+                    StepError::Failed(failure)
+                }
+                other @ StepError::Store(_) => other,
+            })
+        }
+    }
+}
+
+/// Returns the id of the patient that replaces this one (`link.type` = `replaced-by`).
+fn live_record(patient: &Value) -> Option<String> {
+    linked(patient, "replaced-by").next()
+}
+
+fn linked<'a>(patient: &'a Value, link_type: &'a str) -> impl Iterator<Item = String> + 'a {
+    let links = patient.get("link").and_then(Value::as_array).into_iter().flatten();
+    links.filter(move |link| link.get("type").and_then(Value::as_str) == Some(link_type)).filter_map(|link| {
+        match references::target(link.pointer("/other/reference")?.as_str()?) {
+            Target::Relative { resource_type: "Patient", id } => Some(id.to_owned()),
+            _ => None,
+        }
+    })
+}
+
+/// Returns the ids of all patients that were merged into this one, merges of merges included.
+async fn merged_into(
+    fhir: &FhirServer,
+    patient: &Value,
+    live: &PatientId,
+) -> Result<BTreeSet<String>, StepError> {
+    let mut merged: BTreeSet<String> = linked(patient, "replaces").collect();
+    let mut unseen: Vec<String> = vec![live.expose().to_owned()];
+    unseen.extend(merged.iter().cloned());
+    while let Some(id) = unseen.pop() {
+        for other in fhir.search("Patient", &[("link", &format!("Patient/{id}"))]).await? {
+            let other_id = id_of(&other)?;
+            if live_record(&other).as_deref() == Some(&id) && merged.insert(other_id.clone()) {
+                unseen.push(other_id);
+            }
+        }
+        if merged.len() > MAX_MERGED {
+            return Err(StepError::failed(
+                FaultClass::Ours,
+                ProblemCode::RecordIncomplete,
+                format!("more than {MAX_MERGED} records are merged into this one"),
+            ));
+        }
+    }
+    merged.remove(live.expose());
+    Ok(merged)
+}
+
+/// Adds what the resources refer to, and what that refers to, as far as it is of a type that is sent.
+async fn add_supporting(
+    fhir: &FhirServer,
+    patient: &Value,
+    resources: &mut BTreeMap<(String, String), Value>,
+) -> Result<(), StepError> {
+    let mut asked = BTreeSet::new();
+    let mut wanted: BTreeMap<&'static str, BTreeSet<String>> = BTreeMap::new();
+    note_targets(patient, &mut wanted);
+    for resource in resources.values() {
+        note_targets(resource, &mut wanted);
+    }
+    while !wanted.is_empty() {
+        let mut next = BTreeMap::new();
+        for (resource_type, ids) in std::mem::take(&mut wanted) {
+            let new: Vec<String> =
+                ids.into_iter().filter(|id| asked.insert((resource_type, id.clone()))).collect();
+            for resource in fhir.read_many(resource_type, &new).await? {
+                note_targets(&resource, &mut next);
+                resources.insert((resource_type.to_owned(), id_of(&resource)?), resource);
+            }
+        }
+        wanted = next;
+    }
+    Ok(())
+}
+
+fn note_targets(resource: &Value, wanted: &mut BTreeMap<&'static str, BTreeSet<String>>) {
+    references::for_each(resource, &mut |reference| {
+        let text = reference.get("reference").and_then(Value::as_str).unwrap_or_default();
+        if let Target::Relative { resource_type, id } = references::target(text)
+            && let Some(known) = SUPPORTING.iter().find(|known| **known == resource_type)
+        {
+            wanted.entry(known).or_default().insert(id.to_owned());
+        }
+    });
+}
+
+async fn arrivals(fhir: &FhirServer, patient_id: &PatientId) -> Result<BTreeSet<String>, StepError> {
+    let target = format!("Patient/{}", patient_id.expose());
+    let all = fhir.search("Provenance", &[("target", &target)]).await?;
+    let is_arrival = |provenance: &&Value| {
+        let entities = provenance.get("entity").and_then(Value::as_array);
+        entities.into_iter().flatten().any(|entity| {
+            entity.pointer("/what/identifier/system").and_then(Value::as_str) == Some(TRANSFER_SYSTEM)
+        })
+    };
+    all.iter().filter(is_arrival).map(id_of).collect()
+}
+
+fn id_of(resource: &Value) -> Result<String, StepError> {
+    let id = resource.get("id").and_then(Value::as_str).map(str::to_owned);
+    id.ok_or_else(|| unreadable("a resource without id"))
+}
+
+fn version_of(resource: &Value) -> Result<String, StepError> {
+    let version = resource.pointer("/meta/versionId").and_then(Value::as_str).map(str::to_owned);
+    version.ok_or_else(|| unreadable("a resource without version"))
+}
+
+fn unreadable(what: &'static str) -> StepError {
+    StepError::failed(FaultClass::Transient, ProblemCode::FhirServerUnavailable, what)
+}

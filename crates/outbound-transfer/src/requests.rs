@@ -1,0 +1,103 @@
+//! Use cases of the API: knows neither HTTP nor the queue.
+
+use std::sync::Arc;
+
+use chrono::Duration;
+use contracts::transfer::{NewTransfer, TransferEvents, TransferPage, TransferView};
+use domain::{Clock, Jurisdiction, PatientId, TransferId};
+use peers::{Directory, JurisdictionState, Role};
+use tokio::sync::Notify;
+
+use crate::error::ApiError;
+use crate::store::{Accepted, ListFilter, Request, Store};
+
+/// The most transfers on one page.
+pub const MAX_PAGE: i64 = 500;
+/// The longest `approval_ref`, in characters.
+const MAX_APPROVAL_REF: usize = 200;
+
+/// What the API can do. Cheap to clone.
+#[derive(Clone)]
+pub struct Requests {
+    /// The province that this service belongs to.
+    pub here: Jurisdiction,
+    /// The ledger.
+    pub store: Store,
+    /// Who the peers are.
+    pub directory: Directory,
+    /// How long a transfer is tried.
+    pub horizon: Duration,
+    /// Told when the outbox has something new.
+    pub outbox_filled: Arc<Notify>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Requests {
+    /// Accepts a transfer, once for each key, and returns it as it stands.
+    pub async fn accept(
+        &self,
+        id: TransferId,
+        new: NewTransfer,
+        caller: &str,
+    ) -> Result<TransferView, ApiError> {
+        self.check(&new)?;
+        let now = self.clock.now();
+        let horizon_ends_at = now + self.horizon;
+        let request = Request { id, new, requested_by: caller.to_owned(), horizon_ends_at };
+        match self.store.accept(&request, now).await? {
+            Accepted::New => self.outbox_filled.notify_one(),
+            Accepted::Again => {}
+            Accepted::OtherBody => return Err(ApiError::IdempotencyConflict),
+            Accepted::Unfinished(other) => return Err(ApiError::Unfinished(other)),
+        }
+        self.find(id).await
+    }
+
+    fn check(&self, new: &NewTransfer) -> Result<(), ApiError> {
+        if new.approval_ref.trim().is_empty() || new.approval_ref.chars().count() > MAX_APPROVAL_REF {
+            return Err(ApiError::Invalid("approval_ref must hold 1 to 200 characters"));
+        }
+        if let Some(identifier) = &new.destination_identifier
+            && (identifier.system.trim().is_empty() || identifier.value.trim().is_empty())
+        {
+            return Err(ApiError::Invalid("destination_identifier needs a system and a value"));
+        }
+        let destination = self.directory.get(&new.transfer_to);
+        let is_known = destination.is_some_and(|entry| {
+            entry.role == Role::Pt && entry.state == JurisdictionState::Active && entry.code != self.here
+        });
+        if is_known { Ok(()) } else { Err(ApiError::UnknownDestination) }
+    }
+
+    /// Returns one transfer.
+    pub async fn find(&self, id: TransferId) -> Result<TransferView, ApiError> {
+        self.store.find(id).await?.ok_or(ApiError::NotFound)
+    }
+
+    /// Returns a page of transfers, newest first.
+    pub async fn list(&self, filter: ListFilter, limit: i64) -> Result<TransferPage, ApiError> {
+        let limit = limit.clamp(1, MAX_PAGE);
+        let mut transfers = self.store.list(&filter, limit + 1).await?;
+        let more = i64::try_from(transfers.len()).is_ok_and(|found| found > limit);
+        if more {
+            transfers.pop();
+        }
+        let next_cursor = transfers
+            .last()
+            .filter(|_| more)
+            .map(|last| format!("{}_{}", last.requested_at.timestamp_micros(), last.id));
+        Ok(TransferPage { transfers, next_cursor })
+    }
+
+    /// Returns the transfers of a patient, newest first.
+    pub async fn search(&self, patient_id: PatientId) -> Result<TransferPage, ApiError> {
+        self.list(ListFilter { patient_id: Some(patient_id), ..ListFilter::default() }, MAX_PAGE).await
+    }
+
+    /// Returns a transfer's timeline.
+    pub async fn events(&self, id: TransferId) -> Result<TransferEvents, ApiError> {
+        let events = self.store.events(id).await?.ok_or(ApiError::NotFound)?;
+        Ok(TransferEvents { events })
+    }
+}

@@ -1,0 +1,61 @@
+//! The step `requested` → `sealed`: the package is fixed for ever.
+
+use contracts::{ContentDigest, ProblemCode};
+use fhir::canonical::closed_to;
+
+use crate::package::{self, Purpose};
+use crate::record::Record;
+use crate::step::{FaultClass, StepError};
+use crate::store::{Claim, SealedPackage};
+use crate::worker::Worker;
+
+/// Reads the record, builds the package and stores it, encrypted, with its digest.
+pub async fn seal(worker: &Worker, claim: &Claim) -> Result<(), StepError> {
+    let record = Record::read(&worker.fhir, &claim.patient_id).await?;
+    refuse_if_closed_elsewhere(claim, &record)?;
+    let snapshot = record.snapshot()?;
+    let now = worker.now();
+    let package = package::build(
+        &record,
+        Purpose {
+            here: &worker.here,
+            id: claim.id,
+            destination_identifier: claim.destination_identifier.as_ref(),
+            sealed_at: now,
+        },
+    );
+    refuse_if_too_large(worker, claim, package.bytes.len())?;
+    let digest = ContentDigest::of(&package.bytes);
+    let sealed = worker
+        .keys
+        .seal(&package.bytes, claim.id.uuid().as_bytes())
+        .map_err(|error| StepError::failed(FaultClass::Ours, ProblemCode::Internal, error.to_string()))?;
+    let package = SealedPackage { digest, sealed, counts: package.counts, snapshot };
+    worker.store.sealed(claim, &package, now).await?;
+    Ok(())
+}
+
+/// A closed record can be sent again only to where it points: later doses follow the person.
+fn refuse_if_closed_elsewhere(claim: &Claim, record: &Record) -> Result<(), StepError> {
+    match closed_to(&record.patient) {
+        Some(destination) if destination.jurisdiction != claim.transfer_to => Err(StepError::failed(
+            FaultClass::Content,
+            ProblemCode::SourceClosed,
+            format!("the record was closed by a transfer to {}; send it there", destination.jurisdiction),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn refuse_if_too_large(worker: &Worker, claim: &Claim, bytes: usize) -> Result<(), StepError> {
+    let Some(peer) = worker.directory.get(&claim.transfer_to) else { return Ok(()) };
+    let allowed = peer.limits.bytes_per_package;
+    if u64::try_from(bytes).is_ok_and(|bytes| bytes <= allowed) {
+        return Ok(());
+    }
+    Err(StepError::failed(
+        FaultClass::Content,
+        ProblemCode::TooLarge,
+        format!("the package has {bytes} bytes; {} accepts {allowed}", claim.transfer_to),
+    ))
+}

@@ -1,0 +1,90 @@
+//! All SQL of this service.
+//!
+//! Each change of state is one transaction: the row (guarded by the state it leaves and the lease it was
+//! claimed with), its event, its audit row, and an outbox row where the queue has to hear of it.
+
+use chrono::{DateTime, Utc};
+use contracts::Problem;
+use domain::{TransferId, TransferState};
+use sqlx::{PgConnection, PgPool};
+
+mod claims;
+mod outbox;
+mod reads;
+mod requests;
+mod steps;
+
+pub use claims::{Claim, ClaimAnswer};
+pub use outbox::Enqueued;
+pub use reads::ListFilter;
+pub use requests::{Accepted, Request};
+pub use steps::{SealedPackage, Snapshot};
+
+/// Why a call to the store failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The database cannot be reached or is overloaded.
+    #[error("the database does not answer")]
+    Unavailable {
+        /// What the driver says.
+        source: sqlx::Error,
+    },
+    /// The transfer is no longer as this worker left it: another one has it.
+    #[error("the lease on the transfer was lost")]
+    LeaseLost,
+    /// A row holds what this version cannot read.
+    #[error("a stored row cannot be read: {0}")]
+    Unreadable(&'static str),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(source: sqlx::Error) -> Self {
+        Self::Unavailable { source }
+    }
+}
+
+/// The ledger of transfers. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pool: PgPool,
+    service: &'static str,
+}
+
+impl Store {
+    /// Makes a store on a pool whose database has this version's schema.
+    pub fn new(pool: PgPool) -> Self {
+        Self { pool, service: "outbound-transfer" }
+    }
+}
+
+/// Adds an entry to a transfer's timeline.
+async fn add_event(
+    connection: &mut PgConnection,
+    id: TransferId,
+    at: DateTime<Utc>,
+    event: &str,
+    attempt: Option<i32>,
+    problem: Option<&Problem>,
+) -> Result<(), StoreError> {
+    let problem = problem.map(to_json).transpose()?;
+    sqlx::query!(
+        "-- outbound.add_event
+        INSERT INTO transfer_event (transfer_id, at, event, attempt, problem) VALUES ($1, $2, $3, $4, $5)",
+        id.uuid(),
+        at,
+        event,
+        attempt,
+        problem,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+fn to_json(value: &impl serde::Serialize) -> Result<serde_json::Value, StoreError> {
+    serde_json::to_value(value).map_err(|_| StoreError::Unreadable("a value that is no JSON"))
+}
+
+fn parse_state(text: &str) -> Result<TransferState, StoreError> {
+    text.parse().map_err(|_| StoreError::Unreadable("an unknown state"))
+}

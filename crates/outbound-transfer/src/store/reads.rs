@@ -1,0 +1,135 @@
+//! What callers see of the ledger.
+
+use chrono::{DateTime, Utc};
+use contracts::transfer::{TransferEvent, TransferView};
+use domain::{Jurisdiction, PatientId, TransferId, TransferState};
+use uuid::Uuid;
+
+use super::{Store, StoreError, parse_state};
+
+/// Which transfers a list shows. Absent = all.
+#[derive(Debug, Clone, Default)]
+pub struct ListFilter {
+    /// Only this state.
+    pub state: Option<TransferState>,
+    /// Only to this destination.
+    pub transfer_to: Option<Jurisdiction>,
+    /// Only those requested at or after this time.
+    pub since: Option<DateTime<Utc>>,
+    /// Only those of this patient.
+    pub patient_id: Option<PatientId>,
+    /// Only those behind this one (time of the request, id).
+    pub after: Option<(DateTime<Utc>, TransferId)>,
+}
+
+struct Row {
+    id: Uuid,
+    state: String,
+    transfer_to: String,
+    approval_ref: String,
+    requested_at: DateTime<Utc>,
+    updated_at: DateTime<Utc>,
+    attempts: i32,
+    next_attempt_at: Option<DateTime<Utc>>,
+    last_problem: Option<serde_json::Value>,
+    live_patient_id: Option<String>,
+    sealed_counts: serde_json::Value,
+    digest: Option<Vec<u8>>,
+    receipt: Option<serde_json::Value>,
+    source: Option<String>,
+}
+
+impl Row {
+    fn into_view(self) -> Result<TransferView, StoreError> {
+        let unreadable = |_| StoreError::Unreadable("a JSON column");
+        let digest =
+            self.digest.map(|bytes| bytes.try_into().map(contracts::ContentDigest::from_bytes)).transpose();
+        let live_patient_id = self.live_patient_id.as_deref().map(PatientId::parse).transpose();
+        Ok(TransferView {
+            id: self.id.into(),
+            state: parse_state(&self.state)?,
+            transfer_to: Jurisdiction::parse(&self.transfer_to)
+                .map_err(|_| StoreError::Unreadable("a destination"))?,
+            approval_ref: self.approval_ref,
+            requested_at: self.requested_at,
+            updated_at: self.updated_at,
+            attempts: self.attempts,
+            next_attempt_at: self.next_attempt_at,
+            last_problem: self.last_problem.map(serde_json::from_value).transpose().map_err(unreadable)?,
+            live_patient_id: live_patient_id.map_err(|_| StoreError::Unreadable("a patient id"))?,
+            sealed_counts: serde_json::from_value(self.sealed_counts).map_err(unreadable)?,
+            digest: digest.map_err(|_| StoreError::Unreadable("a digest"))?.map(|digest| digest.to_string()),
+            receipt: self.receipt.map(serde_json::from_value).transpose().map_err(unreadable)?,
+            source: self
+                .source
+                .map(|s| s.parse())
+                .transpose()
+                .map_err(|_| StoreError::Unreadable("a source"))?,
+        })
+    }
+}
+
+impl Store {
+    /// Returns one transfer.
+    pub async fn find(&self, id: TransferId) -> Result<Option<TransferView>, StoreError> {
+        let row = sqlx::query_as!(
+            Row,
+            "-- outbound.find
+            SELECT id, state, transfer_to, approval_ref, requested_at, updated_at, attempts, next_attempt_at,
+                last_problem, live_patient_id, sealed_counts, digest, receipt, source
+            FROM transfer WHERE id = $1",
+            id.uuid(),
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        row.map(Row::into_view).transpose()
+    }
+
+    /// Returns at most `limit` transfers, newest first.
+    pub async fn list(&self, filter: &ListFilter, limit: i64) -> Result<Vec<TransferView>, StoreError> {
+        let rows = sqlx::query_as!(
+            Row,
+            "-- outbound.list
+            SELECT id, state, transfer_to, approval_ref, requested_at, updated_at, attempts, next_attempt_at,
+                last_problem, live_patient_id, sealed_counts, digest, receipt, source
+            FROM transfer
+            WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR transfer_to = $2)
+                AND ($3::timestamptz IS NULL OR requested_at >= $3) AND ($4::text IS NULL OR patient_id = $4)
+                AND ($5::timestamptz IS NULL OR (requested_at, id) < ($5, $6::uuid))
+            ORDER BY requested_at DESC, id DESC LIMIT $7",
+            filter.state.map(TransferState::as_str),
+            filter.transfer_to.as_ref().map(Jurisdiction::as_str),
+            filter.since,
+            filter.patient_id.as_ref().map(PatientId::expose),
+            filter.after.map(|(at, _)| at),
+            filter.after.map(|(_, id)| id.uuid()),
+            limit,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        rows.into_iter().map(Row::into_view).collect()
+    }
+
+    /// Returns a transfer's timeline, oldest first; `None` for an unknown transfer.
+    pub async fn events(&self, id: TransferId) -> Result<Option<Vec<TransferEvent>>, StoreError> {
+        let rows = sqlx::query!(
+            "-- outbound.events
+            SELECT at, event, attempt, problem FROM transfer_event WHERE transfer_id = $1 ORDER BY id",
+            id.uuid(),
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let event = |at, event, attempt, problem: Option<serde_json::Value>| {
+            let problem = problem.map(serde_json::from_value).transpose();
+            let problem = problem.map_err(|_| StoreError::Unreadable("a problem"))?;
+            Ok(TransferEvent { at, event, attempt, problem })
+        };
+        rows.into_iter()
+            .map(|row| event(row.at, row.event, row.attempt, row.problem))
+            .collect::<Result<_, _>>()
+            .map(Some)
+    }
+}

@@ -1,0 +1,293 @@
+//! What a worker writes down after a step.
+
+use std::collections::BTreeMap;
+
+use audit::{AuditEvent, AuditOutcome};
+use chrono::{DateTime, Utc};
+use contracts::{ContentDigest, Problem, Receipt};
+use domain::{PatientId, SourceOutcome, TransferState};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use service_kit::package_keys::Sealed;
+use sqlx::PgConnection;
+
+use super::{Claim, Store, StoreError, add_event, to_json};
+
+/// What was read of the record when it was sealed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// The version of each resource of the record, by `Type/id`, without the patient.
+    pub versions: BTreeMap<String, String>,
+    /// The patient's version.
+    pub patient_version: String,
+    /// SHA-256 (hex) of the patient's content, which closing does not change.
+    pub patient_content: String,
+    /// The ids of the Provenance that arrivals of this person had left.
+    pub arrivals: Vec<String>,
+}
+
+/// What sealing produced.
+#[derive(Debug, Clone)]
+pub struct SealedPackage {
+    /// The digest of the plain bytes.
+    pub digest: ContentDigest,
+    /// The bytes, encrypted.
+    pub sealed: Sealed,
+    /// Resources by type.
+    pub counts: BTreeMap<String, u64>,
+    /// What was read.
+    pub snapshot: Snapshot,
+}
+
+impl Store {
+    /// Writes down the sealed package: `requested` → `sealed`.
+    pub async fn sealed(
+        &self,
+        claim: &Claim,
+        package: &SealedPackage,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let moved = sqlx::query!(
+            "-- outbound.sealed
+            UPDATE transfer SET state = 'sealed', digest = $3, sealed_counts = $4, attempts = 0,
+                last_problem = NULL, updated_at = $5
+            WHERE id = $1 AND lease = $2 AND state = 'requested'",
+            claim.id.uuid(),
+            claim.lease,
+            package.digest.as_bytes().as_slice(),
+            to_json(&package.counts)?,
+            now,
+        )
+        .execute(&mut *tx)
+        .await?;
+        require_one(moved.rows_affected())?;
+        sqlx::query!(
+            "-- outbound.sealed.package
+            INSERT INTO package (transfer_id, key_id, bytes, snapshot) VALUES ($1, $2, $3, $4)",
+            claim.id.uuid(),
+            package.sealed.key_id,
+            package.sealed.bytes,
+            to_json(&package.snapshot)?,
+        )
+        .execute(&mut *tx)
+        .await?;
+        let detail = json!({"digest": package.digest.to_string(), "counts": package.counts});
+        self.note(&mut tx, claim, now, "sealed", AuditOutcome::Success, detail, None).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Returns the sealed package's digest, key id and encrypted bytes.
+    pub async fn package(&self, claim: &Claim) -> Result<(ContentDigest, Sealed), StoreError> {
+        let row = sqlx::query!(
+            r#"-- outbound.package
+            SELECT t.digest AS "digest!", p.key_id, p.bytes FROM transfer t JOIN package p ON p.transfer_id = t.id
+            WHERE t.id = $1"#,
+            claim.id.uuid(),
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        let digest = row.digest.try_into().map_err(|_| StoreError::Unreadable("a digest"))?;
+        Ok((ContentDigest::from_bytes(digest), Sealed { key_id: row.key_id, bytes: row.bytes }))
+    }
+
+    /// Returns how many resources of each type were sealed.
+    pub async fn sealed_counts(&self, claim: &Claim) -> Result<BTreeMap<String, u64>, StoreError> {
+        let counts = sqlx::query_scalar!(
+            "-- outbound.sealed_counts
+            SELECT sealed_counts FROM transfer WHERE id = $1",
+            claim.id.uuid(),
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        serde_json::from_value(counts).map_err(|_| StoreError::Unreadable("counts"))
+    }
+
+    /// Returns what was read when the record was sealed.
+    pub async fn snapshot(&self, claim: &Claim) -> Result<Snapshot, StoreError> {
+        let snapshot = sqlx::query_scalar!(
+            "-- outbound.snapshot
+            SELECT snapshot FROM package WHERE transfer_id = $1",
+            claim.id.uuid(),
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        serde_json::from_value(snapshot).map_err(|_| StoreError::Unreadable("a snapshot"))
+    }
+
+    /// Writes down the verified receipt: `sealed` → `delivered`.
+    pub async fn delivered(
+        &self,
+        claim: &Claim,
+        receipt: &Receipt,
+        jws: &str,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let moved = sqlx::query!(
+            "-- outbound.delivered
+            UPDATE transfer SET state = 'delivered', receipt = $3, receipt_jws = $4, attempts = 0,
+                last_problem = NULL, updated_at = $5
+            WHERE id = $1 AND lease = $2 AND state = 'sealed'",
+            claim.id.uuid(),
+            claim.lease,
+            to_json(receipt)?,
+            jws,
+            now,
+        )
+        .execute(&mut *tx)
+        .await?;
+        require_one(moved.rows_affected())?;
+        let detail = json!({"digest": receipt.digest, "conflicts": receipt.conflicts.len()});
+        self.note(&mut tx, claim, now, "delivered", AuditOutcome::Success, detail, None).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Returns the verified receipt.
+    pub async fn receipt(&self, claim: &Claim) -> Result<Receipt, StoreError> {
+        let receipt = sqlx::query_scalar!(
+            "-- outbound.receipt
+            SELECT receipt FROM transfer WHERE id = $1",
+            claim.id.uuid(),
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        let receipt = receipt.ok_or(StoreError::Unreadable("a missing receipt"))?;
+        serde_json::from_value(receipt).map_err(|_| StoreError::Unreadable("a receipt"))
+    }
+
+    /// Writes down what became of the source: `delivered` → `completed`.
+    pub async fn completed(
+        &self,
+        claim: &Claim,
+        source: SourceOutcome,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let moved = sqlx::query!(
+            "-- outbound.completed
+            UPDATE transfer SET state = 'completed', source = $3, next_attempt_at = NULL, last_problem = NULL,
+                lease_until = NULL, updated_at = $4
+            WHERE id = $1 AND lease = $2 AND state = 'delivered'",
+            claim.id.uuid(),
+            claim.lease,
+            source.as_str(),
+            now,
+        )
+        .execute(&mut *tx)
+        .await?;
+        require_one(moved.rows_affected())?;
+        let detail = json!({"source": source.as_str()});
+        self.note(&mut tx, claim, now, "completed", AuditOutcome::Success, detail, None).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Writes down a failed attempt, and when the next one is due.
+    pub async fn attempt_failed(
+        &self,
+        claim: &Claim,
+        problem: &Problem,
+        next_attempt_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let moved = sqlx::query!(
+            "-- outbound.attempt_failed
+            UPDATE transfer SET attempts = attempts + 1, last_problem = $4, next_attempt_at = $5,
+                enqueued_at = $5, lease_until = NULL, updated_at = $6
+            WHERE id = $1 AND lease = $2 AND state = $3",
+            claim.id.uuid(),
+            claim.lease,
+            claim.state.as_str(),
+            to_json(problem)?,
+            next_attempt_at,
+            now,
+        )
+        .execute(&mut *tx)
+        .await?;
+        require_one(moved.rows_affected())?;
+        let detail = json!({"code": problem.code});
+        self.note(&mut tx, claim, now, "attempt-failed", AuditOutcome::Failed, detail, Some(problem)).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Ends a transfer as `rejected` or `dead`, with the reason.
+    pub async fn ended(
+        &self,
+        claim: &Claim,
+        end: TransferState,
+        problem: &Problem,
+        live_patient_id: Option<&PatientId>,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        if !claim.state.may_become(end) {
+            return Err(StoreError::Unreadable("an illegal move"));
+        }
+        let mut tx = self.pool.begin().await?;
+        let moved = sqlx::query!(
+            "-- outbound.ended
+            UPDATE transfer SET state = $4, last_problem = $5, live_patient_id = $6, next_attempt_at = NULL,
+                attempts = attempts + 1, lease_until = NULL, updated_at = $7
+            WHERE id = $1 AND lease = $2 AND state = $3",
+            claim.id.uuid(),
+            claim.lease,
+            claim.state.as_str(),
+            end.as_str(),
+            to_json(problem)?,
+            live_patient_id.map(PatientId::expose),
+            now,
+        )
+        .execute(&mut *tx)
+        .await?;
+        require_one(moved.rows_affected())?;
+        let detail = json!({"code": problem.code});
+        self.note(&mut tx, claim, now, end.as_str(), AuditOutcome::Refused, detail, Some(problem)).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "one row of the timeline and one of the audit trail")]
+    async fn note(
+        &self,
+        connection: &mut PgConnection,
+        claim: &Claim,
+        now: DateTime<Utc>,
+        event: &'static str,
+        outcome: AuditOutcome,
+        detail: Value,
+        problem: Option<&Problem>,
+    ) -> Result<(), StoreError> {
+        let attempt = problem.map(|_| claim.attempts + 1);
+        add_event(connection, claim.id, now, event, attempt, problem).await?;
+        audit::record(
+            connection,
+            AuditEvent {
+                at: now,
+                action: match event {
+                    "sealed" => "transfer.sealed",
+                    "delivered" => "transfer.delivered",
+                    "completed" => "transfer.completed",
+                    "rejected" => "transfer.rejected",
+                    "dead" => "transfer.dead",
+                    _ => "transfer.attempt-failed",
+                },
+                outcome,
+                forensic: false,
+                actor: self.service.to_owned(),
+                transfer_id: Some(claim.id),
+                peer: Some(claim.transfer_to.clone()),
+                detail,
+            },
+        )
+        .await?;
+        Ok(())
+    }
+}
+
+fn require_one(rows: u64) -> Result<(), StoreError> {
+    if rows == 1 { Ok(()) } else { Err(StoreError::LeaseLost) }
+}
