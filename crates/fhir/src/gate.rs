@@ -21,6 +21,8 @@ mod walk;
 #[cfg(test)]
 mod broken_documents;
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod sample;
 
 use serde_json::Value;
@@ -32,7 +34,7 @@ use crate::{Issue, IssueCode};
 
 /// Lists what a Bundle and everything in it breaks; empty when nothing.
 ///
-/// The list ends at `limits.max_issues`. Whether the Bundle is one of ours is for the rules to say.
+/// The list ends at `limits.max_issues`. Whether the Bundle is one of ours is for [`crate::rules`] to say.
 pub fn check_bundle(bundle: &Value, limits: &Limits) -> Vec<Issue> {
     if type_of(bundle) != Some("Bundle") {
         return vec![Issue::error(IssueCode::Structure, "Bundle", "a Bundle is expected")];

@@ -6,9 +6,11 @@
 pub mod canonical;
 pub mod dates;
 pub mod gate;
+pub mod identifiers;
 mod issue;
 pub mod origin;
 pub mod references;
+pub mod rules;
 pub mod terminology;
 
 pub use issue::{Issue, IssueCode, Severity};
