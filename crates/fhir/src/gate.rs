@@ -19,6 +19,8 @@ mod types;
 mod walk;
 
 #[cfg(test)]
+mod broken_bundles;
+#[cfg(test)]
 mod broken_documents;
 #[cfg(test)]
 mod properties;

@@ -1,5 +1,7 @@
 //! Health numbers: which naming systems are one, their one spelling, and check digits.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 const BASE: &str = "https://fhir.infoway-inforoute.ca/NamingSystem/";
@@ -139,7 +141,7 @@ fn digits_of_ten(text: &str) -> Option<[u32; 10]> {
 /// `old` or ended by `use`), health numbers only, in their one spelling, each once.
 pub fn matching_numbers(patient: &Value) -> Vec<(String, String)> {
     let identifiers = patient.get("identifier").and_then(Value::as_array);
-    let mut numbers = Vec::new();
+    let (mut numbers, mut seen) = (Vec::new(), HashSet::new());
     for identifier in identifiers.into_iter().flatten() {
         let part = |name| identifier.get(name).and_then(Value::as_str);
         let (Some(system), Some(value)) = (part("system"), part("value")) else { continue };
@@ -147,7 +149,7 @@ pub fn matching_numbers(patient: &Value) -> Vec<(String, String)> {
             continue;
         }
         let number = (normalise_system(system), normalise_value(system, value));
-        if !number.1.is_empty() && !numbers.contains(&number) {
+        if !number.1.is_empty() && seen.insert(number.clone()) {
             numbers.push(number);
         }
     }

@@ -73,13 +73,14 @@ pub fn is_passive(vaccine_code: &Value) -> bool {
 
 /// Tells whether two codings of a `vaccineCode` have no disease in common: one of them must be wrong.
 pub fn has_disjoint_codings(vaccine_code: &Value) -> bool {
-    let known: Vec<BTreeSet<_>> = codings(vaccine_code)
-        .filter_map(|(system, code)| match coding_diseases(system, code) {
-            Diseases::Known(diseases) => Some(diseases),
-            _ => None,
-        })
+    // The set of different lists is small however many codings there are.
+    let known: BTreeSet<&[&str]> = codings(vaccine_code)
+        .filter_map(|(system, code)| vaccine(system, code))
+        .map(|vaccine| vaccine.diseases)
+        .filter(|diseases| !diseases.is_empty())
         .collect();
-    known.iter().enumerate().any(|(at, one)| known[at + 1..].iter().any(|other| one.is_disjoint(other)))
+    let is_disjoint = |one: &[&str], other: &[&str]| !one.iter().any(|disease| other.contains(disease));
+    known.iter().any(|one| known.iter().any(|other| is_disjoint(one, other)))
 }
 
 /// Lists the vaccine groups of a CVX code; empty for an unknown one.

@@ -1,5 +1,7 @@
 //! The invariants of single types, one function each; `tables/generate.py` names the type it belongs to.
 
+use std::collections::HashSet;
+
 use serde_json::{Map, Value};
 
 use super::path::Path;
@@ -257,10 +259,11 @@ pub(super) fn observation<'a>(walk: &mut Walk<'a>, object: &'a Object, path: &Pa
         let list = code.and_then(|code| code.get("coding")).and_then(Value::as_array);
         list.map(Vec::as_slice).unwrap_or_default()
     };
-    let own = codings(object.get("code"));
+    let own: HashSet<String> = codings(object.get("code")).iter().map(Value::to_string).collect();
     let components = object.get("component").and_then(Value::as_array);
-    let repeats =
-        |component: &'a Value| codings(component.get("code")).iter().any(|coding| own.contains(coding));
+    let repeats = |component: &'a Value| {
+        codings(component.get("code")).iter().any(|coding| own.contains(&coding.to_string()))
+    };
     if has_value && components.into_iter().flatten().any(repeats) {
         walk.broken(path, "no value beside a component of the same code (obs-7)");
     }

@@ -12,30 +12,34 @@ use crate::references::{self, Target};
 /// The resources that a reference can name where the check stands.
 #[derive(Default)]
 pub(super) struct Scope<'a> {
-    contained: Vec<Contained<'a>>,
+    contained: HashMap<&'a str, Contained<'a>>,
     /// Types by `fullUrl`.
     entries: HashMap<&'a str, &'a str>,
 }
 
+/// The contained resources of one id: one, if all is right.
 struct Contained<'a> {
-    id: &'a str,
     resource_type: &'a str,
+    count: usize,
     is_used: bool,
 }
 
 /// The scope of the resource around, to be given back to [`Scope::leave`].
-pub(super) struct Outer<'a>(Vec<Contained<'a>>);
+pub(super) struct Outer<'a>(HashMap<&'a str, Contained<'a>>);
 
 impl<'a> Scope<'a> {
     /// Enters a resource: its contained resources are now the ones that `#id` means.
     pub fn enter(&mut self, resource: &'a Map<String, Value>) -> Outer<'a> {
+        let mut inner = HashMap::new();
         let contained = resource.get("contained").and_then(Value::as_array);
-        let inner = contained.into_iter().flatten().filter_map(|inside| {
-            let id = inside.get("id")?.as_str()?;
-            let resource_type = super::type_of(inside)?;
-            Some(Contained { id, resource_type, is_used: names_its_container(inside) })
-        });
-        Outer(std::mem::replace(&mut self.contained, inner.collect()))
+        for inside in contained.into_iter().flatten() {
+            let id = inside.get("id").and_then(Value::as_str);
+            let (Some(id), Some(resource_type)) = (id, super::type_of(inside)) else { continue };
+            let known = inner.entry(id).or_insert(Contained { resource_type, count: 0, is_used: false });
+            known.count += 1;
+            known.is_used |= names_its_container(inside);
+        }
+        Outer(std::mem::replace(&mut self.contained, inner))
     }
 
     /// Leaves a resource.
@@ -50,9 +54,9 @@ impl<'a> Scope<'a> {
 
     /// Notes that a uri of the resource may name a contained resource.
     pub fn note_use(&mut self, uri: &str) {
-        if let Some(id) = uri.strip_prefix('#') {
-            let named = self.contained.iter_mut().filter(|contained| contained.id == id);
-            named.for_each(|contained| contained.is_used = true);
+        let named = uri.strip_prefix('#').and_then(|id| self.contained.get_mut(id));
+        if let Some(contained) = named {
+            contained.is_used = true;
         }
     }
 }
@@ -82,8 +86,7 @@ pub(super) fn check_reference<'a>(
         None | Some(Target::Contained("") | Target::Other(_)) => None,
         Some(Target::Contained(id)) => {
             walk.scope.note_use(text.unwrap_or_default());
-            let mut contained = walk.scope.contained.iter();
-            let found = contained.find(|contained| contained.id == id).map(|found| found.resource_type);
+            let found = walk.scope.contained.get(id).map(|found| found.resource_type);
             if found.is_none() {
                 walk.broken(&path.field("reference"), "no contained resource has this id (ref-1)");
             }
@@ -126,11 +129,11 @@ pub(super) fn check_contained(walk: &mut Walk<'_>, resource: &Map<String, Value>
             walk.broken(&meta.field("security"), "not allowed in a contained resource (dom-5)");
         }
         let id = inside.get("id").and_then(Value::as_str).unwrap_or_default();
-        let same = walk.scope.contained.iter().filter(|contained| contained.id == id);
-        let (count, used) = same.fold((0, false), |(count, used), c| (count + 1, used || c.is_used));
+        let found = walk.scope.contained.get(id);
+        let (count, is_used) = found.map_or((0, false), |known| (known.count, known.is_used));
         if count > 1 {
             walk.error(IssueCode::Duplicate, &here.field("id"), "two contained resources have this id");
-        } else if !used {
+        } else if !is_used {
             walk.broken(&here, "nothing refers to this contained resource (dom-3)");
         }
     }

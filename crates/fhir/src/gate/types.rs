@@ -98,3 +98,51 @@ impl Element {
             && !(self.name == "url" && owner.name == "Extension")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::gate::tables::RESOURCES;
+
+    fn check(def: &'static TypeDef, seen: &mut BTreeSet<&'static str>) {
+        if !seen.insert(def.name) {
+            return;
+        }
+        assert!(def.elements.is_sorted_by(|a, b| a.name < b.name), "{}", def.name);
+        assert!(def.elements.len() <= 64, "{}", def.name);
+        for (elements, name) in def.required.iter().chain(def.choices) {
+            let highest = 64 - elements.leading_zeros() as usize;
+            assert!((1..=def.elements.len()).contains(&highest), "{} {name}", def.name);
+        }
+        for element in def.elements {
+            match element.binding {
+                Binding::Codes(codes) => assert!(codes.is_sorted(), "{}", element.name),
+                Binding::Concepts(concepts) => assert!(concepts.is_sorted(), "{}", element.name),
+                Binding::None => {}
+            }
+            if let Ty::Complex(inner) = element.ty {
+                check(inner, seen);
+            }
+        }
+    }
+
+    #[test]
+    fn the_tables_can_be_searched() {
+        let mut seen = BTreeSet::new();
+        for def in RESOURCES {
+            check(def, &mut seen);
+        }
+        assert!(seen.len() > 70);
+    }
+
+    #[test]
+    fn an_element_is_found_with_and_without_a_hint() {
+        let patient = RESOURCES.iter().find(|def| def.name == "Patient").unwrap();
+        let place = patient.find("gender", 0).unwrap();
+        assert_eq!(patient.find("gender", place), Some(place));
+        assert_eq!(patient.find("gender", 10_000), Some(place));
+        assert_eq!(patient.find("colour", place), None);
+    }
+}
