@@ -1,1 +1,103 @@
-//! Receives records from other provinces: gate, match, one transaction, signed receipt.
+//! Receives persons' immunization records from other provinces.
+//!
+//! [`intake`] shows the order of the steps: ledger, gate, rules, [`matching`], [`plan`], one FHIR transaction
+//! ([`commit`]), signed [`receipt`]. The plan is stored before anything is written, so that a restart carries
+//! out exactly it. The service refuses to write part of a package, to let one province speak for another, and
+//! to acknowledge anything that is not durable.
+
+mod commit;
+pub mod config;
+pub mod error;
+pub mod http;
+pub mod intake;
+mod local;
+pub mod matching;
+pub mod plan;
+mod receipt;
+pub mod recovery;
+pub mod refusal;
+pub mod same_event;
+pub mod store;
+pub mod unit;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use chrono::TimeDelta;
+use fhir::gate::Limits;
+use fhir_client::{FhirServer, FhirServerOptions};
+use mtls::{Credentials, ListenerOptions};
+use peers::Directory;
+use service_kit::{Context, PackageKeys, Service};
+use sqlx::migrate::Migrator;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+
+use crate::config::Config;
+use crate::http::GatewayState;
+use crate::intake::Intake;
+use crate::store::Store;
+
+/// The schema of the ledger.
+pub static MIGRATIONS: Migrator = Migrator { ignore_missing: true, ..sqlx::migrate!() };
+
+/// How often certificates and trust are looked at.
+const CREDENTIALS_POLL: Duration = Duration::from_secs(30);
+
+/// The service, for `service_kit::run`.
+pub struct InboundTransfer;
+
+impl Service for InboundTransfer {
+    const NAME: &'static str = "inbound-transfer";
+    const ABOUT: &'static str = "Receives persons' immunization records from other provinces.";
+    type Config = Config;
+
+    fn migrators() -> Vec<&'static Migrator> {
+        vec![&audit::MIGRATIONS, &MIGRATIONS]
+    }
+
+    async fn start(context: Context, config: Config) -> anyhow::Result<()> {
+        let Config { jurisdiction, common: _, gateway, fhir, tls, directory, package_keys_file, intake } =
+            config;
+        let Context { lifecycle, pool, clock } = context;
+
+        let listener = TcpListener::bind(gateway.listen).await.context("cannot listen on gateway.listen")?;
+        let credentials = Credentials::load(&tls)?;
+        let poll = Duration::from_secs(directory.poll_seconds);
+        let directory = Directory::from_file(&directory.file)?;
+        let options = FhirServerOptions { concurrent_writes: fhir.concurrent_writes, ..Default::default() };
+        let taking = Intake {
+            here: jurisdiction,
+            store: Store::new(pool),
+            fhir: FhirServer::new(&fhir.base_url, options)?,
+            credentials: credentials.clone(),
+            keys: PackageKeys::load(&package_keys_file)?,
+            limits: Limits { max_bytes: intake.max_package_bytes, ..Limits::default() },
+            lease: TimeDelta::seconds(intake.lease_seconds.into()),
+            clock,
+        };
+        let router = http::router(GatewayState {
+            intake: taking.clone(),
+            directory: directory.clone(),
+            slots: Arc::new(Semaphore::new(intake.concurrency)),
+            tasks: lifecycle.tasks.clone(),
+        });
+
+        let stop = lifecycle.stop.clone();
+        lifecycle.spawn("credentials", credentials.clone().watch(CREDENTIALS_POLL, stop.clone()));
+        lifecycle.spawn("directory", directory.watch(poll, stop.clone()));
+        let until = stop.clone();
+        lifecycle.spawn("recovery", async move {
+            until.run_until_cancelled(recovery::run(taking)).await.unwrap_or(());
+        });
+        let options =
+            ListenerOptions { drain_timeout: Duration::from_secs(20), ..ListenerOptions::default() };
+        lifecycle.spawn("gateway", async move {
+            if let Err(error) = mtls::serve(listener, credentials, router, options, stop).await {
+                tracing::error!(%error, "the gateway has failed");
+            }
+        });
+        Ok(())
+    }
+}

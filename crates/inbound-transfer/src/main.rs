@@ -1,1 +1,7 @@
-fn main() {}
+//! The binary `inbound-transfer`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    service_kit::run::<inbound_transfer::InboundTransfer>()
+}

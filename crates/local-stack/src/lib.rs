@@ -20,6 +20,7 @@ mod package_keys;
 mod port;
 mod postgres;
 mod process;
+mod province;
 mod redis;
 mod service;
 mod stack;
@@ -34,6 +35,9 @@ pub use crate::layout::{Layout, StackFile, lower_code};
 pub use crate::port::free_port;
 pub use crate::postgres::{DatabaseUrls, Postgres};
 pub use crate::process::{ProcessRecord, ProcessStatus};
+pub use crate::province::{
+    ProvinceService, Settings, outbound_url, start_province, start_service, token_issuer,
+};
 pub use crate::redis::Redis;
 pub use crate::service::{ServiceProcess, ServiceSpec};
 pub use crate::stack::{Stack, StackOptions};

@@ -1,0 +1,95 @@
+//! Carrying out a stored plan: one FHIR transaction, then the ledger, then the receipt.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+use fhir_client::{FhirError, Found};
+
+use crate::intake::Intake;
+use crate::plan::Plan;
+use crate::receipt;
+use crate::refusal::Refusal;
+use crate::store::{Claim, Store, StoreError, StoredPlan};
+
+/// What must be left of the lease when the transaction is sent: more than the FHIR server may take.
+const NEEDED_LEASE: TimeDelta = TimeDelta::seconds(30);
+/// Attempts at a transaction that collides with another.
+const COLLISIONS: u32 = 8;
+
+/// Stores the plan, encrypted, under `keys` match keys.
+pub(crate) async fn store_plan(
+    intake: &Intake,
+    claim: &Claim,
+    plan: &Plan,
+    keys: u64,
+) -> Result<(), Refusal> {
+    let bytes = serde_json::to_vec(plan).map_err(|error| Refusal::Internal(error.to_string()))?;
+    let sealed = intake.keys.seal(&bytes, &Store::bound_to(claim))?;
+    intake.store.planned(claim, &sealed, &plan.warnings, keys, intake.clock.now()).await?;
+    Ok(())
+}
+
+/// Reads a stored plan back.
+pub(crate) fn open(intake: &Intake, claim: &Claim, stored: &StoredPlan) -> Result<Plan, Refusal> {
+    let bytes = intake.keys.open(&stored.sealed.key_id, &stored.sealed.bytes, &Store::bound_to(claim))?;
+    serde_json::from_slice(&bytes).map_err(|_| Refusal::Internal("a stored plan cannot be read".to_owned()))
+}
+
+/// Carries a stored plan out, whether or not it was carried out before, and returns the signed receipt.
+pub(crate) async fn carry_out(
+    intake: &Intake,
+    claim: &Claim,
+    plan: &Plan,
+    lease_until: DateTime<Utc>,
+) -> Result<String, Refusal> {
+    write(intake, claim, plan, lease_until).await?;
+    service_kit::hold::point("after-transaction").await;
+    let now = intake.clock.now();
+    let stored = receipt::make(intake, claim, plan, now).await?;
+    intake.store.committed(claim, &stored, &plan.records, now).await?;
+    metrics::counter!("packages_committed_total", "peer" => claim.sender.to_string()).increment(1);
+    tracing::info!(transfer.id = %claim.id, peer = %claim.sender, conflicts = plan.conflicts.len(), "committed");
+    service_kit::hold::point("after-commit").await;
+    Ok(stored.jws)
+}
+
+async fn write(
+    intake: &Intake,
+    claim: &Claim,
+    plan: &Plan,
+    lease_until: DateTime<Utc>,
+) -> Result<(), Refusal> {
+    let bundle = Bytes::from(plan.transaction.clone());
+    for attempt in 1..=COLLISIONS {
+        if intake.clock.now() + NEEDED_LEASE > lease_until {
+            return Err(Refusal::Store(StoreError::LeaseLost));
+        }
+        match intake.fhir.transaction(bundle.clone()).await {
+            Ok(_) => return Ok(()),
+            Err(FhirError::Collision) => {
+                let pause = Duration::from_millis(u64::from(attempt) * 25);
+                tokio::time::sleep(pause.mul_f64(0.5 + rand::random::<f64>())).await;
+            }
+            // The transaction was committed by an earlier attempt, or what it was planned on has changed.
+            Err(FhirError::Stale) => return after_stale(intake, claim, plan).await,
+            Err(error @ FhirError::Refused { .. }) => {
+                tracing::error!(transfer.id = %claim.id, peer = %claim.sender, %error,
+                    "the FHIR server refuses a planned transaction; nothing was written");
+                intake.store.plan_dropped(claim, intake.clock.now()).await?;
+                return Err(Refusal::Fhir(error));
+            }
+            Err(error) => return Err(Refusal::Fhir(error)),
+        }
+    }
+    Err(Refusal::Fhir(FhirError::Collision))
+}
+
+async fn after_stale(intake: &Intake, claim: &Claim, plan: &Plan) -> Result<(), Refusal> {
+    if matches!(intake.fhir.read("Provenance", &plan.provenance).await?, Found::Present(_)) {
+        return Ok(());
+    }
+    tracing::warn!(transfer.id = %claim.id, peer = %claim.sender, "the record has changed since it was planned");
+    intake.store.plan_dropped(claim, intake.clock.now()).await?;
+    Err(Refusal::PlanOutdated)
+}

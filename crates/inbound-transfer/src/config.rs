@@ -1,0 +1,108 @@
+//! The service's configuration; `config.example.yaml` shows every key.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use domain::Jurisdiction;
+use mtls::TlsFiles;
+use serde::Deserialize;
+use service_kit::{Common, ServiceConfig};
+
+/// The whole configuration.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The province that this service belongs to.
+    pub jurisdiction: Jurisdiction,
+    /// Admin port, database, log.
+    pub common: Common,
+    /// The gateway port, for peers with a client certificate.
+    pub gateway: GatewayConfig,
+    /// The province's FHIR server.
+    pub fhir: FhirConfig,
+    /// This service's certificate and whom it trusts.
+    pub tls: TlsFiles,
+    /// The peer directory.
+    pub directory: DirectoryConfig,
+    /// The file with the keys of plans at rest.
+    pub package_keys_file: PathBuf,
+    /// How packages are taken in.
+    #[serde(default)]
+    pub intake: IntakeConfig,
+}
+
+/// Where peers connect.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayConfig {
+    /// Address and port.
+    pub listen: SocketAddr,
+}
+
+/// The FHIR server.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FhirConfig {
+    /// Its base, such as `http://hapi-fhir:8080/fhir`.
+    pub base_url: String,
+    /// How many transactions run at once.
+    #[serde(default = "default_writes")]
+    pub concurrent_writes: usize,
+}
+
+fn default_writes() -> usize {
+    8
+}
+
+/// The peer directory as a file.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DirectoryConfig {
+    /// `jurisdictions.yaml`.
+    pub file: PathBuf,
+    /// How often it is looked at, in seconds.
+    #[serde(default = "default_poll")]
+    pub poll_seconds: u64,
+}
+
+fn default_poll() -> u64 {
+    5
+}
+
+/// How packages are taken in.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IntakeConfig {
+    /// How many packages are worked on at once; more are answered 503 with `Retry-After`.
+    pub concurrency: usize,
+    /// The largest package, in bytes; a peer's entry in the directory may say less.
+    pub max_package_bytes: usize,
+    /// How long a worker holds an arrival before another may take it, in seconds.
+    pub lease_seconds: u32,
+}
+
+impl Default for IntakeConfig {
+    fn default() -> Self {
+        Self { concurrency: 32, max_package_bytes: 10 << 20, lease_seconds: 120 }
+    }
+}
+
+impl ServiceConfig for Config {
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    fn contradictions(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        if self.intake.lease_seconds < 60 {
+            found.push(
+                "intake.lease_seconds must be at least 60: matching and the FHIR transaction fit in it"
+                    .to_owned(),
+            );
+        }
+        if self.intake.concurrency == 0 || self.fhir.concurrent_writes == 0 {
+            found.push("intake.concurrency and fhir.concurrent_writes must be at least 1".to_owned());
+        }
+        found
+    }
+}

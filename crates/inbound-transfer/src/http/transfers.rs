@@ -1,0 +1,166 @@
+//! `/inbound-transfer/{id}`.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::{FromRequestParts, State};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::{Bytes, BytesMut};
+use contracts::headers::{CONTENT_DIGEST, FHIR_JSON};
+use contracts::receipt::ReceiptDocument;
+use contracts::{ContentDigest, Problem, ProblemCode};
+use domain::TransferId;
+use futures::StreamExt;
+use serde_json::json;
+use service_kit::ProblemResponse;
+
+use super::GatewayState;
+use super::peer::Peer;
+use crate::error::ApiError;
+use crate::intake::{Arrival, Taken};
+use crate::receipt;
+use crate::refusal::Refusal;
+
+/// How long a delivery waits for a free slot.
+const SLOT_WAIT: Duration = Duration::from_secs(2);
+/// The longest pause within a body.
+const BODY_PAUSE: Duration = Duration::from_secs(20);
+
+/// The `{id}` of a path.
+pub struct IdInPath(TransferId);
+
+impl<S: Send + Sync> FromRequestParts<S> for IdInPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let path = axum::extract::Path::<String>::from_request_parts(parts, state).await;
+        let id = path.ok().and_then(|axum::extract::Path(text)| TransferId::parse(&text).ok());
+        id.map(Self).ok_or_else(|| ApiError::request(ProblemCode::InvalidRequest, "a transfer id is a UUID"))
+    }
+}
+
+/// Takes a package in and answers with the signed receipt of its commit.
+#[utoipa::path(put, path = "/inbound-transfer/{id}",
+    params(("id" = String, Path), ("Content-Digest" = String, Header, description = "sha-256=:…: (RFC 9530)")),
+    request_body(content = String, content_type = "application/fhir+json"),
+    responses((status = 201, body = ReceiptDocument), (status = 200, body = ReceiptDocument), (status = 202),
+        (status = 400, body = Problem), (status = 409, body = Problem), (status = 413, body = Problem),
+        (status = 422, body = Problem), (status = 503, body = Problem)))]
+pub async fn put(
+    State(state): State<GatewayState>,
+    peer: Peer,
+    IdInPath(id): IdInPath,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, ApiError> {
+    let stated = check_headers(&headers)?;
+    let limit = state
+        .intake
+        .limits
+        .max_bytes
+        .min(usize::try_from(peer.entry.limits.bytes_per_package).unwrap_or(usize::MAX));
+    let Ok(Ok(slot)) = tokio::time::timeout(SLOT_WAIT, state.slots.clone().acquire_owned()).await else {
+        let busy = ProblemResponse::new(ProblemCode::Busy).detail("too many packages at once");
+        return Err(ApiError::Request(busy.retry_after(Duration::from_secs(2))));
+    };
+    let body = read(&headers, body, limit).await?;
+    let digest = ContentDigest::of(&body);
+    if digest != stated {
+        return Err(ApiError::request(
+            ProblemCode::DigestMismatch,
+            "the body is not what Content-Digest says",
+        ));
+    }
+    let arrival = Arrival { sender: peer.entry.code.clone(), actor: peer.spiffe_id, id, digest, body };
+    let intake = state.intake.clone();
+    // On a task of its own: a caller that hangs up does not stop what has begun.
+    let working = state.tasks.spawn(async move {
+        let taken = intake.take(arrival).await;
+        drop(slot);
+        taken
+    });
+    let taken =
+        working.await.map_err(|_| ApiError::Intake(Refusal::Internal("an intake panicked".to_owned())))??;
+    Ok(match taken {
+        Taken::Committed(receipt) => (StatusCode::CREATED, axum::Json(ReceiptDocument { receipt })).into_response(),
+        Taken::Before(receipt) => (StatusCode::OK, axum::Json(ReceiptDocument { receipt })).into_response(),
+        Taken::InProgress => in_progress(),
+        Taken::OtherBytes => ProblemResponse::new(ProblemCode::DigestConflict)
+            .detail("this transfer id was used before with other bytes; ask for the receipt of the first delivery")
+            .into_response(),
+    })
+}
+
+/// Returns the receipt of a transfer that the caller has sent, or how far it is.
+#[utoipa::path(get, path = "/inbound-transfer/{id}", params(("id" = String, Path)),
+    responses((status = 200, body = ReceiptDocument), (status = 202), (status = 404, body = Problem),
+        (status = 422, body = Problem)))]
+pub async fn find(
+    State(state): State<GatewayState>,
+    peer: Peer,
+    IdInPath(id): IdInPath,
+) -> Result<Response, ApiError> {
+    let (intake, sender) = (&state.intake, &peer.entry.code);
+    if let Some(stored) = intake.store.receipt(sender, id).await? {
+        let receipt = receipt::current(intake, sender, id, stored).await?;
+        return Ok(axum::Json(ReceiptDocument { receipt }).into_response());
+    }
+    match intake.store.state(sender, id).await? {
+        None => {
+            Err(ApiError::request(ProblemCode::NotFound, "this jurisdiction has sent no transfer of this id"))
+        }
+        Some((_, Some(problem))) => Err(ApiError::Request(problem.into())),
+        Some((_, None)) => Ok(in_progress()),
+    }
+}
+
+fn in_progress() -> Response {
+    (StatusCode::ACCEPTED, [(RETRY_AFTER, "1")], axum::Json(json!({"state": "in-progress"}))).into_response()
+}
+
+fn check_headers(headers: &HeaderMap) -> Result<ContentDigest, ApiError> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let media_type = text(CONTENT_TYPE.as_str()).unwrap_or_default();
+    let essence = media_type.split(';').next().unwrap_or_default().trim();
+    if !essence.eq_ignore_ascii_case(FHIR_JSON) {
+        return Err(ApiError::request(
+            ProblemCode::UnsupportedMediaType,
+            "send Content-Type: application/fhir+json",
+        ));
+    }
+    if text(CONTENT_ENCODING.as_str()).is_some_and(|encoding| !encoding.eq_ignore_ascii_case("identity")) {
+        return Err(ApiError::request(
+            ProblemCode::UnsupportedMediaType,
+            "send the body without Content-Encoding",
+        ));
+    }
+    let digest = text(CONTENT_DIGEST).and_then(|value| ContentDigest::parse_header(value).ok());
+    digest.ok_or_else(|| {
+        ApiError::request(ProblemCode::InvalidRequest, "send Content-Digest: sha-256=:<base64>: (RFC 9530)")
+    })
+}
+
+async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, ApiError> {
+    let too_large =
+        || ApiError::request(ProblemCode::TooLarge, format!("a package may have at most {limit} bytes"));
+    let length = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if length.is_some_and(|length| length > limit) {
+        return Err(too_large());
+    }
+    let mut read = BytesMut::new();
+    let mut stream = body.into_data_stream();
+    loop {
+        let next = tokio::time::timeout(BODY_PAUSE, stream.next()).await;
+        let next =
+            next.map_err(|_| ApiError::request(ProblemCode::InvalidRequest, "the body came too slowly"))?;
+        match next {
+            None => return Ok(read.freeze()),
+            Some(Err(_)) => return Err(ApiError::request(ProblemCode::InvalidRequest, "the body broke off")),
+            Some(Ok(chunk)) if read.len() + chunk.len() > limit => return Err(too_large()),
+            Some(Ok(chunk)) => read.extend_from_slice(&chunk),
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! What every arrival leaves beside the records: a Provenance, and an AuditEvent after IHE BALP's import.
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use domain::{Jurisdiction, TransferId};
+use fhir::origin::{TRANSFER_SYSTEM, stable_id};
+use serde_json::{Value, json};
+
+use super::Unit;
+
+const JURISDICTION_SYSTEM: &str = "https://iidi.phac-aspc.gc.ca/fhir/NamingSystem/jurisdiction";
+const PARTICIPANT: &str = "http://terminology.hl7.org/CodeSystem/provenance-participant-type";
+const DICOM: &str = "http://dicom.nema.org/resources/ontology/DCM";
+
+/// Returns the id of the Provenance that a transfer leaves.
+pub fn provenance_id(sender: &Jurisdiction, id: TransferId) -> String {
+    stable_id(&format!("{sender}/{id}/provenance"))
+}
+
+pub(super) struct Arrival<'a> {
+    pub(super) unit: &'a Unit,
+    pub(super) here: &'a Jurisdiction,
+    pub(super) patient: &'a str,
+    pub(super) now: DateTime<Utc>,
+}
+
+impl Arrival<'_> {
+    pub(super) fn provenance(&self, targets: &[String]) -> Value {
+        let targets: Vec<Value> = targets.iter().map(|target| json!({"reference": target})).collect();
+        let mut entities = vec![json!({"role": "source", "what": {"identifier": self.transfer()}})];
+        if let Some(origin) = &self.unit.patient.origin {
+            entities.push(json!({"role": "source", "what": {"identifier": origin.to_identifier()}}));
+        }
+        json!({
+            "resourceType": "Provenance",
+            "id": provenance_id(&self.unit.sender, self.unit.id),
+            "target": targets,
+            "recorded": self.recorded(),
+            "agent": [
+                {"type": coding(PARTICIPANT, "custodian"), "who": who(&self.unit.sender)},
+                {"type": coding(PARTICIPANT, "assembler"), "who": who(self.here)},
+            ],
+            "entity": entities,
+        })
+    }
+
+    pub(super) fn audit_event(&self) -> Value {
+        json!({
+            "resourceType": "AuditEvent",
+            "id": stable_id(&format!("{}/{}/audit-event", self.unit.sender, self.unit.id)),
+            "type": {"system": DICOM, "code": "110107", "display": "Import"},
+            "subtype": [{"system": "http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle", "code": "disclose"}],
+            "action": "C",
+            "recorded": self.recorded(),
+            "outcome": "0",
+            "agent": [
+                {
+                    "type": coding(DICOM, "110153"),
+                    "who": who(&self.unit.sender),
+                    "requestor": true,
+                },
+                {
+                    "type": coding(DICOM, "110152"),
+                    "who": who(self.here),
+                    "requestor": false,
+                },
+            ],
+            "source": {"observer": who(self.here)},
+            "entity": [
+                {
+                    "what": {"reference": format!("Patient/{}", self.patient)},
+                    "type": {"system": "http://terminology.hl7.org/CodeSystem/audit-entity-type", "code": "1"},
+                    "role": {"system": "http://terminology.hl7.org/CodeSystem/object-role", "code": "1"},
+                },
+                {
+                    "what": {"identifier": self.transfer()},
+                    "type": {"system": "http://terminology.hl7.org/CodeSystem/audit-entity-type", "code": "2"},
+                    "role": {"system": "http://terminology.hl7.org/CodeSystem/object-role", "code": "21"},
+                },
+            ],
+        })
+    }
+
+    fn transfer(&self) -> Value {
+        json!({"system": TRANSFER_SYSTEM, "value": self.unit.id.to_string()})
+    }
+
+    fn recorded(&self) -> String {
+        self.now.to_rfc3339_opts(SecondsFormat::Millis, true)
+    }
+}
+
+fn who(jurisdiction: &Jurisdiction) -> Value {
+    json!({"identifier": {"system": JURISDICTION_SYSTEM, "value": jurisdiction.as_str()}})
+}
+
+fn coding(system: &str, code: &str) -> Value {
+    json!({"coding": [{"system": system, "code": code}]})
+}

@@ -1,0 +1,428 @@
+//! The life of an arrival: received → planned → committed, or refused.
+
+use audit::{AuditEvent, AuditOutcome};
+use chrono::{DateTime, Utc};
+use contracts::{ContentDigest, Issue, Problem, Receipt};
+use domain::{Jurisdiction, TransferId};
+use serde_json::json;
+use service_kit::package_keys::Sealed;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{ReceivedRecord, Store, StoreError, locks, received, to_json};
+
+/// An arrival in this worker's hands.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    /// Who sent it.
+    pub sender: Jurisdiction,
+    /// The transfer.
+    pub id: TransferId,
+    /// The fencing number; every change names it.
+    pub lease: i64,
+    /// The SPIFFE id of the sender's service, for the audit trail.
+    pub actor: String,
+}
+
+/// A stored plan.
+#[derive(Debug, Clone)]
+pub struct StoredPlan {
+    /// The encrypted plan.
+    pub sealed: Sealed,
+}
+
+/// A stored receipt.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// The payload.
+    pub receipt: Receipt,
+    /// The signed form.
+    pub jws: String,
+    /// Until when the signer's certificate is valid.
+    pub signed_until: DateTime<Utc>,
+}
+
+/// What the ledger says of a delivery.
+#[derive(Debug)]
+pub enum Found {
+    /// It is this worker's to do.
+    Claimed(Claim),
+    /// It is this worker's to finish: the plan is stored.
+    Planned(Claim, StoredPlan),
+    /// It was committed before.
+    Committed(Box<Stored>),
+    /// Somebody is working on it.
+    InProgress,
+    /// The id was used before with these other bytes.
+    OtherBytes(ContentDigest),
+}
+
+impl Store {
+    /// Enters a delivery in the ledger, or finds what became of an earlier one of the same id.
+    ///
+    /// A refused delivery is looked at again: what it met here may have changed.
+    pub async fn receive(
+        &self,
+        sender: &Jurisdiction,
+        id: TransferId,
+        delivery: (ContentDigest, u64),
+        actor: &str,
+        now: DateTime<Utc>,
+        lease_until: DateTime<Utc>,
+    ) -> Result<Found, StoreError> {
+        let (digest, size) = delivery;
+        sqlx::query!(
+            "-- inbound.receive
+            INSERT INTO inbound_transfer (sender, id, digest, size, state, received_at, updated_at)
+            VALUES ($1, $2, $3, $4, 'received', $5, $5) ON CONFLICT DO NOTHING",
+            sender.as_str(),
+            id.uuid(),
+            digest.as_bytes().as_slice(),
+            i64::try_from(size).unwrap_or(i64::MAX),
+            now,
+        )
+        .execute(&self.pool)
+        .await?;
+        let claimed = sqlx::query!(
+            "-- inbound.claim
+            UPDATE inbound_transfer SET lease = lease + 1, lease_until = $4
+            WHERE sender = $1 AND id = $2 AND digest = $5 AND state <> 'committed'
+                AND (lease_until IS NULL OR lease_until <= $3)
+            RETURNING lease, state, plan_key_id, plan",
+            sender.as_str(),
+            id.uuid(),
+            now,
+            lease_until,
+            digest.as_bytes().as_slice(),
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        let Some(row) = claimed else { return self.why_not_claimed(sender, id, digest).await };
+        let claim = Claim { sender: sender.clone(), id, lease: row.lease, actor: actor.to_owned() };
+        match (row.state.as_str(), row.plan_key_id, row.plan) {
+            ("planned", Some(key_id), Some(bytes)) => {
+                Ok(Found::Planned(claim, StoredPlan { sealed: Sealed { key_id, bytes } }))
+            }
+            _ => Ok(Found::Claimed(claim)),
+        }
+    }
+
+    async fn why_not_claimed(
+        &self,
+        sender: &Jurisdiction,
+        id: TransferId,
+        digest: ContentDigest,
+    ) -> Result<Found, StoreError> {
+        let row = sqlx::query!(
+            "-- inbound.why_not_claimed
+            SELECT digest FROM inbound_transfer WHERE sender = $1 AND id = $2",
+            sender.as_str(),
+            id.uuid(),
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        let stored = row.digest.try_into().map_err(|_| StoreError::Unreadable("a digest"))?;
+        let stored = ContentDigest::from_bytes(stored);
+        if stored != digest {
+            return Ok(Found::OtherBytes(stored));
+        }
+        Ok(self
+            .receipt(sender, id)
+            .await?
+            .map_or(Found::InProgress, |stored| Found::Committed(Box::new(stored))))
+    }
+
+    /// Returns the receipt of a committed arrival.
+    pub async fn receipt(&self, sender: &Jurisdiction, id: TransferId) -> Result<Option<Stored>, StoreError> {
+        let row = sqlx::query!(
+            r#"-- inbound.receipt
+            SELECT receipt AS "receipt!", receipt_jws AS "jws!", signed_until AS "signed_until!"
+            FROM inbound_transfer WHERE sender = $1 AND id = $2 AND state = 'committed'"#,
+            sender.as_str(),
+            id.uuid(),
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let receipt = serde_json::from_value(row.receipt).map_err(|_| StoreError::Unreadable("a receipt"))?;
+        Ok(Some(Stored { receipt, jws: row.jws, signed_until: row.signed_until }))
+    }
+
+    /// Returns the digest of an arrival's package.
+    pub async fn digest(&self, claim: &Claim) -> Result<ContentDigest, StoreError> {
+        let digest = sqlx::query_scalar!(
+            "-- inbound.digest
+            SELECT digest FROM inbound_transfer WHERE sender = $1 AND id = $2",
+            claim.sender.as_str(),
+            claim.id.uuid(),
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        let digest = digest.try_into().map_err(|_| StoreError::Unreadable("a digest"))?;
+        Ok(ContentDigest::from_bytes(digest))
+    }
+
+    /// Returns the state of an arrival, and the problem it was refused with.
+    pub async fn state(
+        &self,
+        sender: &Jurisdiction,
+        id: TransferId,
+    ) -> Result<Option<(String, Option<Problem>)>, StoreError> {
+        let row = sqlx::query!(
+            "-- inbound.state
+            SELECT state, problem FROM inbound_transfer WHERE sender = $1 AND id = $2",
+            sender.as_str(),
+            id.uuid(),
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        let problem = row.problem.map(serde_json::from_value).transpose();
+        Ok(Some((row.state, problem.map_err(|_| StoreError::Unreadable("a problem"))?)))
+    }
+
+    /// Keeps a renewed signature of an unchanged receipt.
+    pub async fn renew_signature(
+        &self,
+        sender: &Jurisdiction,
+        id: TransferId,
+        jws: &str,
+        signed_until: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "-- inbound.renew_signature
+            UPDATE inbound_transfer SET receipt_jws = $3, signed_until = $4
+            WHERE sender = $1 AND id = $2 AND state = 'committed'",
+            sender.as_str(),
+            id.uuid(),
+            jws,
+            signed_until,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    /// Stores the plan: received → planned. From here on exactly this plan is carried out.
+    ///
+    /// `keys` is how many match keys the plan was made under; with fewer left, somebody has taken over.
+    pub async fn planned(
+        &self,
+        claim: &Claim,
+        plan: &Sealed,
+        warnings: &[Issue],
+        keys: u64,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let moved = sqlx::query!(
+            "-- inbound.planned
+            UPDATE inbound_transfer SET state = 'planned', plan_key_id = $4, plan = $5, warnings = $6,
+                problem = NULL, updated_at = $7
+            WHERE sender = $1 AND id = $2 AND lease = $3 AND state IN ('received', 'refused')",
+            claim.sender.as_str(),
+            claim.id.uuid(),
+            claim.lease,
+            plan.key_id,
+            plan.bytes,
+            to_json(&warnings)?,
+            now,
+        )
+        .execute(&mut *tx)
+        .await?;
+        let held = locks::hold(&mut tx, claim, now).await?;
+        if moved.rows_affected() != 1 || held != keys {
+            return Err(StoreError::LeaseLost);
+        }
+        note(&mut tx, claim, now, "transfer.planned", AuditOutcome::Success, false, json!({})).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Drops a plan that can no longer be carried out and of which nothing was: planned → received.
+    pub async fn plan_dropped(&self, claim: &Claim, now: DateTime<Utc>) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let moved = sqlx::query!(
+            "-- inbound.plan_dropped
+            UPDATE inbound_transfer SET state = 'received', plan = NULL, plan_key_id = NULL, lease_until = NULL,
+                updated_at = $4
+            WHERE sender = $1 AND id = $2 AND lease = $3 AND state = 'planned'",
+            claim.sender.as_str(),
+            claim.id.uuid(),
+            claim.lease,
+            now,
+        )
+        .execute(&mut *tx)
+        .await?;
+        if moved.rows_affected() != 1 {
+            return Err(StoreError::LeaseLost);
+        }
+        locks::unlock(&mut tx, claim).await?;
+        note(&mut tx, claim, now, "transfer.plan-dropped", AuditOutcome::Failed, false, json!({})).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Commits: planned → committed, with the receipt and what was received.
+    pub async fn committed(
+        &self,
+        claim: &Claim,
+        stored: &Stored,
+        records: &[ReceivedRecord],
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let moved = sqlx::query!(
+            "-- inbound.committed
+            UPDATE inbound_transfer SET state = 'committed', plan = NULL, plan_key_id = NULL, receipt = $4,
+                receipt_jws = $5, signed_until = $6, lease_until = NULL, updated_at = $7
+            WHERE sender = $1 AND id = $2 AND lease = $3 AND state = 'planned'",
+            claim.sender.as_str(),
+            claim.id.uuid(),
+            claim.lease,
+            to_json(&stored.receipt)?,
+            stored.jws,
+            stored.signed_until,
+            now,
+        )
+        .execute(&mut *tx)
+        .await?;
+        if moved.rows_affected() != 1 {
+            return Err(StoreError::LeaseLost);
+        }
+        received::write(&mut tx, claim, records, now).await?;
+        locks::unlock(&mut tx, claim).await?;
+        let detail = json!({"counts": stored.receipt.counts, "conflicts": stored.receipt.conflicts.len()});
+        note(&mut tx, claim, now, "transfer.committed", AuditOutcome::Success, false, detail).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Refuses: nothing was written and the sender is told why.
+    pub async fn refused(
+        &self,
+        claim: &Claim,
+        problem: &Problem,
+        forensic: bool,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let moved = sqlx::query!(
+            "-- inbound.refused
+            UPDATE inbound_transfer SET state = 'refused', problem = $4, lease_until = NULL, updated_at = $5
+            WHERE sender = $1 AND id = $2 AND lease = $3 AND state IN ('received', 'refused')",
+            claim.sender.as_str(),
+            claim.id.uuid(),
+            claim.lease,
+            to_json(problem)?,
+            now,
+        )
+        .execute(&mut *tx)
+        .await?;
+        if moved.rows_affected() != 1 {
+            return Err(StoreError::LeaseLost);
+        }
+        locks::unlock(&mut tx, claim).await?;
+        let detail = json!({"code": problem.code});
+        note(&mut tx, claim, now, "transfer.refused", AuditOutcome::Refused, forensic, detail).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Gives an arrival back that could not be worked on now.
+    pub async fn given_back(&self, claim: &Claim) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let released = sqlx::query!(
+            "-- inbound.given_back
+            UPDATE inbound_transfer SET lease_until = NULL WHERE sender = $1 AND id = $2 AND lease = $3
+            RETURNING state",
+            claim.sender.as_str(),
+            claim.id.uuid(),
+            claim.lease,
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        if released.is_some_and(|row| row.state != "planned") {
+            locks::unlock(&mut tx, claim).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Claims stored plans that nobody is carrying out, at most `limit`.
+    pub async fn claim_unfinished(
+        &self,
+        actor: &str,
+        now: DateTime<Utc>,
+        lease_until: DateTime<Utc>,
+        limit: i64,
+    ) -> Result<Vec<(Claim, StoredPlan)>, StoreError> {
+        let rows = sqlx::query!(
+            r#"-- inbound.claim_unfinished
+            UPDATE inbound_transfer SET lease = lease + 1, lease_until = $2 WHERE (sender, id) IN (
+                SELECT sender, id FROM inbound_transfer
+                WHERE state = 'planned' AND (lease_until IS NULL OR lease_until <= $1)
+                ORDER BY updated_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+            RETURNING sender, id, lease, plan_key_id AS "key_id!", plan AS "plan!""#,
+            now,
+            lease_until,
+            limit,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let mut claims = Vec::new();
+        for row in rows {
+            let sender = Jurisdiction::parse(&row.sender).map_err(|_| StoreError::Unreadable("a sender"))?;
+            let claim = Claim { sender, id: row.id.into(), lease: row.lease, actor: actor.to_owned() };
+            claims.push((claim, StoredPlan { sealed: Sealed { key_id: row.key_id, bytes: row.plan } }));
+        }
+        Ok(claims)
+    }
+
+    /// Writes down, for an investigation, that an id came again with other bytes.
+    pub async fn other_bytes(
+        &self,
+        claim: (&Jurisdiction, TransferId, &str),
+        digests: (ContentDigest, ContentDigest),
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
+        let (sender, id, actor) = claim;
+        let (stored, sent) = digests;
+        let claim = Claim { sender: sender.clone(), id, lease: 0, actor: actor.to_owned() };
+        let detail = json!({"stored": stored.to_string(), "sent": sent.to_string()});
+        let mut connection = self.pool.acquire().await?;
+        note(&mut connection, &claim, now, "transfer.other-bytes", AuditOutcome::Refused, true, detail).await
+    }
+
+    /// Returns what binds encrypted bytes to their row.
+    pub fn bound_to(claim: &Claim) -> Vec<u8> {
+        let id: Uuid = claim.id.uuid();
+        [claim.sender.as_str().as_bytes(), b"/", id.as_bytes()].concat()
+    }
+}
+
+async fn note(
+    connection: &mut PgConnection,
+    claim: &Claim,
+    now: DateTime<Utc>,
+    action: &'static str,
+    outcome: AuditOutcome,
+    forensic: bool,
+    detail: serde_json::Value,
+) -> Result<(), StoreError> {
+    audit::record(
+        connection,
+        AuditEvent {
+            at: now,
+            action,
+            outcome,
+            forensic,
+            actor: claim.actor.clone(),
+            transfer_id: Some(claim.id),
+            peer: Some(claim.sender.clone()),
+            detail,
+        },
+    )
+    .await?;
+    Ok(())
+}
