@@ -39,7 +39,7 @@ INVARIANTS = {
     "Age": "age", "Attachment": "attachment", "ContactPoint": "contact_point", "Count": "count",
     "DataRequirement.codeFilter": "path_or_parameter", "DataRequirement.dateFilter": "path_or_parameter",
     "Distance": "distance", "Duration": "duration", "Expression": "expression", "Extension": "extension",
-    "Period": "period", "Quantity": "quantity", "Range": "range", "Ratio": "ratio",
+    "Period": "period", "Quantity": "quantity", "Range": "range", "SimpleQuantity": "quantity", "Ratio": "ratio",
     "Timing.repeat": "timing", "TriggerDefinition": "trigger",
     "AllergyIntolerance": "allergy", "AuditEvent.entity": "audit_entity",
     "Immunization.education": "education", "Observation": "observation",
@@ -61,7 +61,8 @@ class Definitions:
         with zipfile.ZipFile(jar) as archive:
             for name in ["profile/profiles-types.xml", "profile/profiles-resources.xml"]:
                 for node in self.parse(archive, name).iter(NS + "StructureDefinition"):
-                    if value(node, "derivation") != "constraint":
+                    # SimpleQuantity is a profile that the definitions use like a type.
+                    if value(node, "derivation") != "constraint" or value(node, "name") == "SimpleQuantity":
                         self.types[value(node, "name")] = node
             for name in ["valueset/valuesets.xml", "valueset/v3-codesystems.xml", "valueset/v2-tables.xml"]:
                 root = self.parse(archive, name)
@@ -120,6 +121,8 @@ class Writer:
                 # Element.id, Resource.id and Extension.url name a system type; the FHIR type is in an extension.
                 inner = [v for e in node.findall(NS + "extension") for v in e if v.get("value")]
                 code = inner[0].get("value") if inner else "string"
+            if any(p.get("value").endswith("/SimpleQuantity") for p in node.findall(NS + "profile")):
+                code = "SimpleQuantity"
             targets = [t.get("value").rsplit("/", 1)[1] for t in node.findall(NS + "targetProfile")]
             found.append((code, [] if "Resource" in targets else targets))
         return found
@@ -139,7 +142,8 @@ class Writer:
             by_parent.setdefault(value(element, "path").rsplit(".", 1)[0], []).append(element)
         kind = value(definition, "kind")
         for parent, children in by_parent.items():
-            self.write(parent, name, children, by_parent, kind == "resource" and parent == name)
+            path = name if "." not in parent else parent
+            self.write(path, name, children, by_parent, kind == "resource" and parent == name)
 
     def write(self, path, root, children, by_parent, is_resource):
         rows, required, choices = [], [], []
@@ -162,7 +166,8 @@ class Writer:
                 kinds = [("id", [])]
             names = []
             for code, targets in kinds:
-                name = short.replace("[x]", code[0].upper() + code[1:])
+                kind = "Quantity" if code == "SimpleQuantity" else code
+                name = short.replace("[x]", kind[0].upper() + kind[1:])
                 names.append(name)
                 rows.append((name, self.ty(code), many, modifier, self.binding(element, code, own), sorted(targets)))
             if value(element, "min") != "0":

@@ -172,6 +172,13 @@ fn wrong_shapes_are_found_at_any_depth() {
             Structure,
             "Immunization.vaccineCode.coding[0].kode",
         ),
+        (
+            immunization,
+            "/doseQuantity/comparator",
+            json!("<"),
+            Structure,
+            "Immunization.doseQuantity.comparator",
+        ),
         (immunization, "/doseQuantity/value", json!("0.5"), Structure, "Immunization.doseQuantity.value"),
     ]);
 }

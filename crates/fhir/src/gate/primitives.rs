@@ -121,7 +121,8 @@ fn is_base64(text: &str) -> bool {
     let (mut count, mut padding) = (0_usize, 0_usize);
     for b in text.bytes() {
         match b {
-            b'\t' | b'\n' | b'\r' | b' ' => continue,
+            // Blanks stand between groups of four only.
+            b'\t' | b'\n' | b'\r' | b' ' if count.is_multiple_of(4) => continue,
             b'=' => padding += 1,
             _ if padding > 0 => return false,
             _ if b.is_ascii_alphanumeric() || b == b'+' || b == b'/' => {}
@@ -170,8 +171,8 @@ mod tests {
             ),
             (
                 Prim::Base64Binary,
-                &[json!("QUJD"), json!("QQ==\n")],
-                &[json!("QQ="), json!("Q=Q="), json!("QQ_=")],
+                &[json!("QUJD"), json!("QQ==\n"), json!("QUJD\nQUJD")],
+                &[json!("QQ="), json!("Q=Q="), json!("QQ_="), json!("Q Q = =")],
             ),
             (Prim::Time, &[json!("08:00:00"), json!("23:59:59.5")], &[json!("24:00:00"), json!("8:00:00")]),
         ];
