@@ -2,7 +2,6 @@
 
 import json
 
-
 _DEEPEST = 100  # no legal record comes near; deeper ones only exhaust the stack
 
 

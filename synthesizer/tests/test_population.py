@@ -127,6 +127,22 @@ def test_doses_of_a_series_stand_four_weeks_apart(units):
             assert all((later - earlier).days >= 28 for earlier, later in zip(ordered, ordered[1:], strict=False))
 
 
+def test_second_hpv_doses_wait_for_their_longer_interval():
+    pairs = 0
+    for pt in ("ON", "BC"):
+        for unit in Population(pt, 7, 600, AS_OF).units():
+            days = [
+                dt.date.fromisoformat(dose["occurrenceDateTime"])
+                for dose in of_type(unit, "Immunization")
+                if dose["protocolApplied"][0]["series"] == "HPV" and len(dose["occurrenceDateTime"]) == 10
+                if dose["status"] == "completed"
+            ]
+            if len(days) == 2:
+                pairs += 1
+                assert abs((days[1] - days[0]).days) >= 168
+    assert pairs > 10
+
+
 def test_one_vaccine_is_never_given_twice_on_a_day(units):
     for unit in units:
         seen = [(d["vaccineCode"]["coding"][0]["code"], d["occurrenceDateTime"]) for d in of_type(unit, "Immunization")]

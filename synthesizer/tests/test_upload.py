@@ -58,6 +58,27 @@ def test_no_more_transactions_are_in_flight_than_allowed():
         assert 1 <= double.most_in_flight <= 2
 
 
+class Watched(Population):
+    """Notes how far people were made ahead of those the server has."""
+
+    def __init__(self, double, people):
+        super().__init__("ON", 1, people, AS_OF)
+        self.double, self.furthest_ahead = double, 0
+
+    def units(self):
+        for made, unit in enumerate(super().units(), start=1):
+            # One bundle on the server holds the shared resources.
+            self.furthest_ahead = max(self.furthest_ahead, made - (len(self.double.bundles) - 1))
+            yield unit
+
+
+def test_people_are_made_only_as_fast_as_they_are_sent():
+    with running(FhirDouble()) as double:
+        source = Watched(double, 12)
+        upload(source, client_for(double), concurrency=2)
+        assert source.furthest_ahead <= 3
+
+
 @pytest.mark.parametrize("failure", [409, 429, (429, {"Retry-After": "0"}), 500, 502, 503, 504, "cut"])
 def test_what_may_pass_is_sent_again(failure):
     with running(FhirDouble([failure, failure])) as double:
