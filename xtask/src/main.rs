@@ -7,7 +7,11 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use local_stack::Layout;
 
+mod build;
+mod demo;
+mod sqlx_prepare;
 mod stack;
+mod token;
 
 /// Developer chores.
 #[derive(Parser)]
@@ -27,6 +31,12 @@ enum Command {
     Status(StateFolder),
     /// List the log files, or show the end of one.
     Logs(stack::Logs),
+    /// Show a transfer from one province to another, on real parts.
+    Demo(demo::Demo),
+    /// Print a bearer token for a province's API.
+    Token(token::Token),
+    /// Write down what builds without a database need to know of each query.
+    SqlxPrepare(sqlx_prepare::SqlxPrepare),
 }
 
 /// Which stack is meant.
@@ -77,5 +87,8 @@ async fn run(command: Command) -> Result<()> {
         Command::Down(options) => options.run().await,
         Command::Status(state) => stack::status(&state),
         Command::Logs(options) => options.run(),
+        Command::Demo(options) => options.run().await,
+        Command::Token(options) => options.run(),
+        Command::SqlxPrepare(options) => options.run().await,
     }
 }

@@ -16,7 +16,7 @@ pub struct Up {
     /// Codes of the provinces; those that the stack has already stay.
     #[arg(long, value_delimiter = ',', default_value = "ON,BC")]
     provinces: Vec<String>,
-    /// Start no FHIR server.
+    /// Start no FHIR server, and none of our services, which need one.
     #[arg(long)]
     no_fhir: bool,
     /// Largest heap of a FHIR server.
@@ -38,7 +38,15 @@ impl Up {
         let hapi = HapiOptions { heap: hapi_heap, quick_start: !full_speed, ..HapiOptions::default() };
         let options = StackOptions { provinces, hapi: (!no_fhir).then_some(hapi) };
         let layout = state.layout();
-        Stack::up(&layout, &options, &|line| say(&format!("  {line}"))).await?;
+        let stack = Stack::up(&layout, &options, &|line| say(&format!("  {line}"))).await?;
+        if options.hapi.is_some() {
+            let binaries = crate::build::services()?;
+            for province in stack.provinces() {
+                let begun = Instant::now();
+                local_stack::start_province(&stack, province, &binaries).await?;
+                say(&format!("  {:>6.1} s  services of {province} ready", begun.elapsed().as_secs_f64()));
+            }
+        }
         say(&format!(
             "up in {:.1} s; everything is in {}",
             started.elapsed().as_secs_f64(),
@@ -125,7 +133,7 @@ impl Logs {
 }
 
 /// Installs or names what the computer lacks.
-fn set_up() -> Result<()> {
+pub(crate) fn set_up() -> Result<()> {
     let script = repository().join("deploy/local/setup.sh");
     let status = Command::new("bash").arg(&script).status().context("starting bash")?;
     if !status.success() {

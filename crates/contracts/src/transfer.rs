@@ -75,6 +75,9 @@ pub struct TransferView {
     /// The verified receipt.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub receipt: Option<Receipt>,
+    /// The receipt as it was received: a compact JWS whose `x5c` names its signer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub receipt_jws: Option<String>,
     /// What became of the source.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]

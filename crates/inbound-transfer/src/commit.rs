@@ -3,17 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::{DateTime, TimeDelta, Utc};
 use fhir_client::{FhirError, Found};
 
 use crate::intake::Intake;
 use crate::plan::Plan;
 use crate::receipt;
 use crate::refusal::Refusal;
-use crate::store::{Claim, Store, StoreError, StoredPlan};
+use crate::store::{Claim, Store, StoredPlan};
 
-/// What must be left of the lease when the transaction is sent: more than the FHIR server may take.
-const NEEDED_LEASE: TimeDelta = TimeDelta::seconds(30);
 /// Attempts at a transaction that collides with another.
 const COLLISIONS: u32 = 8;
 
@@ -37,13 +34,8 @@ pub(crate) fn open(intake: &Intake, claim: &Claim, stored: &StoredPlan) -> Resul
 }
 
 /// Carries a stored plan out, whether or not it was carried out before, and returns the signed receipt.
-pub(crate) async fn carry_out(
-    intake: &Intake,
-    claim: &Claim,
-    plan: &Plan,
-    lease_until: DateTime<Utc>,
-) -> Result<String, Refusal> {
-    write(intake, claim, plan, lease_until).await?;
+pub(crate) async fn carry_out(intake: &Intake, claim: &Claim, plan: &Plan) -> Result<String, Refusal> {
+    write(intake, claim, plan).await?;
     service_kit::hold::point("after-transaction").await;
     let now = intake.clock.now();
     let stored = receipt::make(intake, claim, plan, now).await?;
@@ -54,17 +46,11 @@ pub(crate) async fn carry_out(
     Ok(stored.jws)
 }
 
-async fn write(
-    intake: &Intake,
-    claim: &Claim,
-    plan: &Plan,
-    lease_until: DateTime<Utc>,
-) -> Result<(), Refusal> {
+async fn write(intake: &Intake, claim: &Claim, plan: &Plan) -> Result<(), Refusal> {
     let bundle = Bytes::from(plan.transaction.clone());
     for attempt in 1..=COLLISIONS {
-        if intake.clock.now() + NEEDED_LEASE > lease_until {
-            return Err(Refusal::Store(StoreError::LeaseLost));
-        }
+        // Whoever has lost the arrival must not write: another worker may be ahead by now.
+        intake.store.renew(claim, intake.clock.now() + intake.lease).await?;
         match intake.fhir.transaction(bundle.clone()).await {
             Ok(_) => return Ok(()),
             Err(FhirError::Collision) => {

@@ -77,13 +77,13 @@ pub struct IntakeConfig {
     pub concurrency: usize,
     /// The largest package, in bytes; a peer's entry in the directory may say less.
     pub max_package_bytes: usize,
-    /// How long a worker holds an arrival before another may take it, in seconds.
+    /// After how many seconds an arrival may be taken over whose worker has died; a living one renews its claim.
     pub lease_seconds: u32,
 }
 
 impl Default for IntakeConfig {
     fn default() -> Self {
-        Self { concurrency: 32, max_package_bytes: 10 << 20, lease_seconds: 120 }
+        Self { concurrency: 32, max_package_bytes: 10 << 20, lease_seconds: 20 }
     }
 }
 
@@ -94,10 +94,9 @@ impl ServiceConfig for Config {
 
     fn contradictions(&self) -> Vec<String> {
         let mut found = Vec::new();
-        if self.intake.lease_seconds < 60 {
+        if self.intake.lease_seconds < 10 {
             found.push(
-                "intake.lease_seconds must be at least 60: matching and the FHIR transaction fit in it"
-                    .to_owned(),
+                "intake.lease_seconds must be at least 10: a lease is renewed three times in it".to_owned(),
             );
         }
         if self.intake.concurrency == 0 || self.fhir.concurrent_writes == 0 {

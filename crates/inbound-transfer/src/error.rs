@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use contracts::ProblemCode;
 use fhir_client::FhirError;
-use service_kit::ProblemResponse;
+use service_kit::{Chain, ProblemResponse};
 
 use crate::refusal::Refusal;
 use crate::store::StoreError;
@@ -55,18 +55,18 @@ impl IntoResponse for ApiError {
                 ProblemResponse::new(ProblemCode::FhirServerRefused)
             }
             Self::Intake(Refusal::Fhir(error)) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the FHIR server failed");
+                tracing::error!(error = %Chain(&error), "the FHIR server failed");
                 ProblemResponse::new(ProblemCode::FhirServerUnavailable).retry_after(Duration::from_secs(5))
             }
             Self::Intake(Refusal::Store(StoreError::LeaseLost)) => {
                 ProblemResponse::new(ProblemCode::Busy).retry_after(soon)
             }
             Self::Intake(Refusal::Store(error @ StoreError::Unavailable { .. })) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the ledger does not answer");
+                tracing::error!(error = %Chain(&error), "the ledger does not answer");
                 ProblemResponse::new(ProblemCode::StoreUnavailable).retry_after(Duration::from_secs(5))
             }
             Self::Intake(Refusal::Store(error @ StoreError::Unreadable(_))) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the ledger cannot be read");
+                tracing::error!(error = %Chain(&error), "the ledger cannot be read");
                 ProblemResponse::new(ProblemCode::Internal)
             }
             Self::Intake(Refusal::Internal(error)) => {

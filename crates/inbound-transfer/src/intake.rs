@@ -13,11 +13,11 @@ use fhir::rules::{self, RuleKind};
 use fhir_client::FhirServer;
 use mtls::Credentials;
 use serde_json::Value;
-use service_kit::PackageKeys;
+use service_kit::{Chain, PackageKeys};
 
 use crate::plan::{self, Plan};
 use crate::refusal::Refusal;
-use crate::store::{Claim, Found, MatchKey, Store};
+use crate::store::{Claim, Found, MatchKey, Store, StoreError};
 use crate::unit::Unit;
 use crate::{commit, local, matching, receipt};
 
@@ -93,21 +93,43 @@ impl Intake {
             }
             Found::Planned(claim, stored) => {
                 let plan = commit::open(self, &claim, &stored)?;
-                self.settle(&claim, commit::carry_out(self, &claim, &plan, now + self.lease).await).await
+                self.settle(&claim, self.keeping(&claim, commit::carry_out(self, &claim, &plan)).await).await
             }
             Found::Claimed(claim) => {
-                let outcome = self.work(&claim, body, now + self.lease).await;
+                let outcome = self.keeping(&claim, self.work(&claim, body)).await;
                 self.settle(&claim, outcome).await
             }
         }
     }
 
-    async fn work(&self, claim: &Claim, body: Bytes, lease_until: DateTime<Utc>) -> Result<String, Refusal> {
+    async fn work(&self, claim: &Claim, body: Bytes) -> Result<String, Refusal> {
         let unit = self.check(claim, body).await?;
-        let (plan, keys) = self.plan(claim, &unit, lease_until).await?;
+        let (plan, keys) = self.plan(claim, &unit).await?;
         commit::store_plan(self, claim, &plan, keys).await?;
         service_kit::hold::point("after-plan").await;
-        commit::carry_out(self, claim, &plan, lease_until).await
+        commit::carry_out(self, claim, &plan).await
+    }
+
+    /// Works and keeps the arrival meanwhile, so that a lease may be short and a dead worker soon replaced.
+    pub(crate) async fn keeping<T>(
+        &self,
+        claim: &Claim,
+        work: impl Future<Output = Result<T, Refusal>>,
+    ) -> Result<T, Refusal> {
+        let mut work = std::pin::pin!(work);
+        let pause = self.lease.to_std().unwrap_or_default() / 3;
+        loop {
+            tokio::select! {
+                ended = &mut work => return ended,
+                () = tokio::time::sleep(pause) => {
+                    match self.store.renew(claim, self.clock.now() + self.lease).await {
+                        Err(error @ StoreError::LeaseLost) => return Err(error.into()),
+                        Err(error) => tracing::warn!(transfer.id = %claim.id, error = %Chain(&error), "a lease was not renewed"),
+                        Ok(()) => {}
+                    }
+                }
+            }
+        }
     }
 
     /// Writes a refusal down, or gives the arrival back.
@@ -147,19 +169,14 @@ impl Intake {
     }
 
     /// Matches and plans, alone on this person; returns how many keys the plan is held under.
-    async fn plan(
-        &self,
-        claim: &Claim,
-        unit: &Unit,
-        lease_until: DateTime<Utc>,
-    ) -> Result<(Plan, u64), Refusal> {
+    async fn plan(&self, claim: &Claim, unit: &Unit) -> Result<(Plan, u64), Refusal> {
         let mut keys = matching::match_keys(unit);
-        self.lock(claim, &keys, lease_until).await?;
+        self.lock(claim, &keys).await?;
         let known = local::received(&self.store, unit).await?;
         let patient = matching::find(&self.fhir, unit, &self.here, &known.received).await?;
         if let Some(id) = patient.as_ref().and_then(|patient| patient.get("id")?.as_str()) {
             keys.push(MatchKey::new("patient", id));
-            self.lock(claim, &keys, lease_until).await?;
+            self.lock(claim, &keys).await?;
         }
         let known = plan::Local { patient, ..known };
         let known = local::complete(known, &self.fhir, unit, &self.here).await?;
@@ -169,12 +186,15 @@ impl Intake {
         Ok((plan, keys.len() as u64))
     }
 
-    async fn lock(&self, claim: &Claim, keys: &[MatchKey], held_until: DateTime<Utc>) -> Result<(), Refusal> {
+    async fn lock(&self, claim: &Claim, keys: &[MatchKey]) -> Result<(), Refusal> {
         let waiting = async {
-            while !self.store.lock(claim, keys.to_vec(), self.clock.now(), held_until).await? {
+            loop {
+                let now = self.clock.now();
+                if self.store.lock(claim, keys.to_vec(), now, now + self.lease).await? {
+                    return Ok(());
+                }
                 tokio::time::sleep(PERSON_POLL).await;
             }
-            Ok(())
         };
         tokio::time::timeout(PERSON_WAIT, waiting).await.unwrap_or(Err(Refusal::PersonBusy))
     }

@@ -89,7 +89,7 @@ impl Service for InboundTransfer {
         lifecycle.spawn("directory", directory.watch(poll, stop.clone()));
         let until = stop.clone();
         lifecycle.spawn("recovery", async move {
-            until.run_until_cancelled(recovery::run(taking)).await.unwrap_or(());
+            Box::pin(until.run_until_cancelled(recovery::run(taking))).await.unwrap_or(());
         });
         let options =
             ListenerOptions { drain_timeout: Duration::from_secs(20), ..ListenerOptions::default() };

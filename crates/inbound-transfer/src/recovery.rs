@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use service_kit::Chain;
+
 use crate::commit;
 use crate::intake::Intake;
 
@@ -24,7 +26,7 @@ pub async fn once(intake: &Intake) {
         Ok(claims) => claims,
         Err(error) => {
             tracing::error!(
-                error = &error as &dyn std::error::Error,
+                error = %Chain(&error),
                 "unfinished plans cannot be looked for"
             );
             return;
@@ -32,7 +34,7 @@ pub async fn once(intake: &Intake) {
     };
     for (claim, stored) in claims {
         let outcome = match commit::open(intake, &claim, &stored) {
-            Ok(plan) => commit::carry_out(intake, &claim, &plan, lease_until).await,
+            Ok(plan) => intake.keeping(&claim, commit::carry_out(intake, &claim, &plan)).await,
             Err(error) => Err(error),
         };
         match outcome {
@@ -42,7 +44,7 @@ pub async fn once(intake: &Intake) {
             Err(error) => {
                 tracing::error!(transfer.id = %claim.id, peer = %claim.sender, ?error, "an unfinished plan stays so");
                 if let Err(error) = intake.store.given_back(&claim).await {
-                    tracing::error!(error = &error as &dyn std::error::Error, "its lease runs out by itself");
+                    tracing::error!(error = %Chain(&error), "its lease runs out by itself");
                 }
             }
         }

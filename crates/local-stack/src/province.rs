@@ -8,7 +8,7 @@ use auth::LocalIssuer;
 use serde_json::{Value, json};
 
 use crate::directory::gateway_port_name;
-use crate::files::{write_config, write_private};
+use crate::files::write_private;
 use crate::layout::{Layout, lower_code};
 use crate::postgres::DatabaseUrls;
 use crate::service::{ServiceProcess, ServiceSpec};
@@ -134,7 +134,8 @@ impl Settings {
     pub async fn prepare(&self, layout: &Layout, binaries: &Path) -> Result<ServiceSpec> {
         let name = format!("{}{}", self.service.binary(), self.instance);
         let path = layout.config(&self.province, &name);
-        write_config(&path, &self.config)?;
+        // JSON is YAML too; a YAML writer would not know the numbers of `serde_json::Value`.
+        write_private(&path, &serde_json::to_vec_pretty(&self.config)?)?;
         let binary = binaries.join(self.service.binary());
         let migrated = tokio::process::Command::new(&binary)
             .arg("--config")

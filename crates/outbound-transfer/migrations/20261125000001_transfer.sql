@@ -63,4 +63,4 @@ CREATE TABLE outbox (
 GRANT SELECT, INSERT, UPDATE ON transfer TO iidi_service;
 GRANT SELECT, INSERT ON package TO iidi_service;
 GRANT SELECT, INSERT ON transfer_event TO iidi_service;
-GRANT SELECT, INSERT, DELETE ON outbox TO iidi_service;
+GRANT SELECT, INSERT, UPDATE, DELETE ON outbox TO iidi_service; -- UPDATE: rows are locked while they are published

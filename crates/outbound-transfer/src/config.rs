@@ -98,7 +98,7 @@ pub struct TransfersConfig {
     pub concurrency: usize,
     /// How long a delivery may take, in seconds.
     pub request_timeout_seconds: u64,
-    /// How long a worker holds a transfer before another may take it, in seconds.
+    /// After how many seconds a transfer may be taken over whose worker has died; a living one renews its claim.
     pub lease_seconds: u64,
     /// How long a transfer is tried before it is `dead`, in hours.
     pub horizon_hours: u32,
@@ -114,7 +114,7 @@ impl Default for TransfersConfig {
             close_source: CloseSource::default(),
             concurrency: 8,
             request_timeout_seconds: 60,
-            lease_seconds: 180,
+            lease_seconds: 30,
             horizon_hours: 7 * 24,
             first_retry_milliseconds: 2000,
             sweep_after_seconds: 60,
@@ -130,10 +130,9 @@ impl ServiceConfig for Config {
     fn contradictions(&self) -> Vec<String> {
         let mut found = Vec::new();
         let transfers = &self.transfers;
-        if transfers.lease_seconds < transfers.request_timeout_seconds + 60 {
+        if transfers.lease_seconds < 10 {
             found.push(
-                "transfers.lease_seconds must be at least transfers.request_timeout_seconds + 60, \
-                 or two workers deliver at once"
+                "transfers.lease_seconds must be at least 10: a lease is renewed three times in it"
                     .to_owned(),
             );
         }

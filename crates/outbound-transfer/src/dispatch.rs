@@ -7,6 +7,8 @@ use contracts::{Problem, ProblemCode};
 use domain::{TransferId, TransferState};
 use work_queue::RetryPolicy;
 
+use service_kit::Chain;
+
 use crate::step::{Failure, FaultClass, StepError};
 use crate::store::{Claim, ClaimAnswer, StoreError};
 use crate::worker::Worker;
@@ -46,8 +48,7 @@ impl Dispatcher {
             Ok(ClaimAnswer::NotDue(due)) => Next::After((due - now).to_std().unwrap_or_default()),
             Ok(ClaimAnswer::NothingToDo) => Next::Settled,
             Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::error!(transfer.id = %id, error, "a transfer could not be claimed");
+                tracing::error!(transfer.id = %id, error = %Chain(&error), "a transfer could not be claimed");
                 Next::After(LEDGER_PAUSE)
             }
         }
@@ -56,11 +57,16 @@ impl Dispatcher {
     async fn run(&self, mut claim: Claim) -> Next {
         while claim.state.is_unfinished() {
             let (step, next) = match claim.state {
-                TransferState::Requested => (seal::seal(&self.worker, &claim).await, TransferState::Sealed),
-                TransferState::Sealed => {
-                    (deliver::deliver(&self.worker, &claim).await, TransferState::Delivered)
+                TransferState::Requested => {
+                    (self.keeping(&claim, seal::seal(&self.worker, &claim)).await, TransferState::Sealed)
                 }
-                _ => (close::close(&self.worker, &claim).await, TransferState::Completed),
+                TransferState::Sealed => (
+                    self.keeping(&claim, deliver::deliver(&self.worker, &claim)).await,
+                    TransferState::Delivered,
+                ),
+                _ => {
+                    (self.keeping(&claim, close::close(&self.worker, &claim)).await, TransferState::Completed)
+                }
             };
             match step {
                 Ok(()) => {
@@ -81,6 +87,28 @@ impl Dispatcher {
         Next::Settled
     }
 
+    /// Runs a step and keeps the claim meanwhile, so that a lease may be short and a dead worker soon replaced.
+    async fn keeping(
+        &self,
+        claim: &Claim,
+        step: impl Future<Output = Result<(), StepError>>,
+    ) -> Result<(), StepError> {
+        let mut step = std::pin::pin!(step);
+        let pause = self.lease.to_std().unwrap_or_default() / 3;
+        loop {
+            tokio::select! {
+                ended = &mut step => return ended,
+                () = tokio::time::sleep(pause) => {
+                    match self.worker.store.renew(claim, self.worker.now() + self.lease).await {
+                        Err(error @ StoreError::LeaseLost) => return Err(error.into()),
+                        Err(error) => tracing::warn!(transfer.id = %claim.id, error = %Chain(&error), "a lease was not renewed"),
+                        Ok(()) => {}
+                    }
+                }
+            }
+        }
+    }
+
     async fn write_down(&self, claim: &Claim, failure: Failure) -> Next {
         log(claim, &failure);
         let now = self.worker.now();
@@ -95,7 +123,9 @@ impl Dispatcher {
             } else if now >= claim.horizon_ends_at {
                 self.give_up(claim, &failure).await
             } else {
-                let attempt = u32::try_from(claim.attempts).unwrap_or_default();
+                // A peer that says it is at work is no failure to back off from.
+                let attempt =
+                    if failure.is_progress { 0 } else { u32::try_from(claim.attempts).unwrap_or_default() };
                 let delay = self.retry.delay(attempt, failure.retry_after, rand::random());
                 let due = now + TimeDelta::from_std(delay).unwrap_or(TimeDelta::hours(24));
                 store.attempt_failed(claim, &failure.problem, due, now).await.map(|()| Next::After(delay))
@@ -125,8 +155,7 @@ fn give_back(claim: &Claim, error: &StoreError) -> Next {
         tracing::warn!(transfer.id = %claim.id, "another worker has taken over");
         return Next::Settled;
     }
-    let error = error as &dyn std::error::Error;
-    tracing::error!(transfer.id = %claim.id, error, "the ledger could not be written");
+    tracing::error!(transfer.id = %claim.id, error = %Chain(error), "the ledger could not be written");
     Next::After(LEDGER_PAUSE)
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::response::{IntoResponse, Response};
 use contracts::ProblemCode;
 use domain::TransferId;
-use service_kit::ProblemResponse;
+use service_kit::{Chain, ProblemResponse};
 
 use crate::store::StoreError;
 
@@ -47,11 +47,11 @@ impl IntoResponse for ApiError {
                 ProblemResponse::new(ProblemCode::Busy).retry_after(Duration::from_secs(1))
             }
             Self::Store(error @ StoreError::Unavailable { .. }) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the ledger does not answer");
+                tracing::error!(error = %Chain(&error), "the ledger does not answer");
                 ProblemResponse::new(ProblemCode::StoreUnavailable).retry_after(Duration::from_secs(5))
             }
             Self::Store(error @ StoreError::Unreadable(_)) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the ledger cannot be read");
+                tracing::error!(error = %Chain(&error), "the ledger cannot be read");
                 ProblemResponse::new(ProblemCode::Internal)
             }
         };

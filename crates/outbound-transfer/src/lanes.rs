@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use domain::TransferId;
 use peers::{Directory, Role};
-use service_kit::Lifecycle;
+use service_kit::{Chain, Lifecycle};
 use tokio::sync::Notify;
 use work_queue::{Delivery, Queue};
 
@@ -58,7 +58,7 @@ impl Lanes {
                 Ok(published) if published > 0 => continue,
                 Ok(_) => {}
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "the outbox could not be read");
+                    tracing::error!(error = %Chain(&error), "the outbox could not be read");
                 }
             }
             let _ = tokio::time::timeout(OUTBOX_POLL, self.outbox_filled.notified()).await;
@@ -67,26 +67,28 @@ impl Lanes {
 
     async fn sweep(self) {
         let sweep_after = TimeDelta::from_std(self.sweep_after).unwrap_or(TimeDelta::minutes(1));
+        let mut age = TimeDelta::zero(); // at the start, whatever is due: an earlier process may have had it
         loop {
-            tokio::time::sleep(self.sweep_after / 2).await;
             let now = self.dispatcher.worker.now();
-            match self.store().sweep(now - sweep_after, now, BATCH * 20).await {
+            match self.store().sweep(now - age, now, BATCH * 20).await {
                 Ok(lanes) if lanes.is_empty() => {}
                 Ok(lanes) => {
                     let count: usize = lanes.values().map(Vec::len).sum();
-                    tracing::warn!(count, "transfers that the queue had lost were put on it again");
+                    tracing::info!(count, "transfers that wait for a worker were put on the queue again");
                     if let Err(error) = put_on(&self.queue, lanes).await {
                         tracing::error!(
-                            error = &error as &dyn std::error::Error,
+                            error = %Chain(&error),
                             "the queue does not answer"
                         );
                     }
                 }
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "the sweep has failed")
+                    tracing::error!(error = %Chain(&error), "the sweep has failed");
                 }
             }
             self.measure().await;
+            age = sweep_after;
+            tokio::time::sleep(self.sweep_after / 2).await;
         }
     }
 
@@ -143,7 +145,7 @@ async fn handle(dispatcher: Dispatcher, delivery: Delivery) {
     };
     if let Err(error) = settled {
         tracing::warn!(
-            error = &error as &dyn std::error::Error,
+            error = %Chain(&error),
             "an entry could not be settled; it will come again"
         );
     }

@@ -120,14 +120,7 @@ impl Peer {
                     .map_err(|_| peer_fault(format!("it answered {status} without a receipt")))?;
                 Ok(PeerAnswer::Receipt(document.receipt))
             }
-            StatusCode::ACCEPTED => Err(later(
-                StepError::failed(
-                    FaultClass::Transient,
-                    ProblemCode::Busy,
-                    "the destination is still working on it",
-                ),
-                Some(retry_after.unwrap_or(Duration::from_secs(1))),
-            )),
+            StatusCode::ACCEPTED => Err(in_progress(retry_after)),
             StatusCode::NOT_FOUND => Ok(PeerAnswer::Unknown),
             StatusCode::CONFLICT => Ok(PeerAnswer::OtherBytes),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(StepError::failed(
@@ -158,6 +151,17 @@ fn refusal(status: StatusCode, body: &[u8]) -> StepError {
         (false, Some(problem)) if known.is_some() => StepError::problem(FaultClass::Transient, problem),
         (false, _) => peer_fault(format!("it answered with status {status}")),
     }
+}
+
+fn in_progress(retry_after: Option<Duration>) -> StepError {
+    let problem = Problem::new(ProblemCode::Busy).detail("the destination is still working on it");
+    StepError::Failed(Box::new(Failure {
+        class: FaultClass::Transient,
+        problem,
+        retry_after,
+        is_progress: true,
+        live_patient_id: None,
+    }))
 }
 
 fn later(error: StepError, retry_after: Option<Duration>) -> StepError {

@@ -51,6 +51,8 @@ pub struct Failure {
     pub problem: Problem,
     /// When the peer wants to be asked again.
     pub retry_after: Option<Duration>,
+    /// Whether the peer is at work on it, so that asking again soon is right.
+    pub is_progress: bool,
     /// The live record, when the one asked for was merged into it.
     pub live_patient_id: Option<PatientId>,
 }
@@ -63,7 +65,13 @@ impl StepError {
 
     /// Fails with this problem.
     pub fn problem(class: FaultClass, problem: Problem) -> Self {
-        Self::Failed(Box::new(Failure { class, problem, retry_after: None, live_patient_id: None }))
+        Self::Failed(Box::new(Failure {
+            class,
+            problem,
+            retry_after: None,
+            is_progress: false,
+            live_patient_id: None,
+        }))
     }
 }
 

@@ -4,6 +4,7 @@
 //! the service itself, and on SIGTERM the drain. The crate knows no province's data, no queue and no FHIR.
 
 pub mod admin;
+mod chain;
 mod config;
 mod database;
 pub mod extract;
@@ -16,6 +17,7 @@ mod run;
 mod telemetry;
 
 pub use admin::{AdminConfig, Readiness};
+pub use chain::Chain;
 pub use config::{ConfigError, load as load_config};
 pub use database::{DatabaseConfig, connect, migrate};
 pub use lifecycle::Lifecycle;

@@ -203,6 +203,28 @@ impl Store {
         Ok(())
     }
 
+    /// Holds an arrival and its match keys longer, if it is still this worker's.
+    pub async fn renew(&self, claim: &Claim, lease_until: DateTime<Utc>) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let renewed = sqlx::query!(
+            "-- inbound.renew
+            UPDATE inbound_transfer SET lease_until = $4
+            WHERE sender = $1 AND id = $2 AND lease = $3 AND state <> 'committed'",
+            claim.sender.as_str(),
+            claim.id.uuid(),
+            claim.lease,
+            lease_until,
+        )
+        .execute(&mut *tx)
+        .await?;
+        if renewed.rows_affected() != 1 {
+            return Err(StoreError::LeaseLost);
+        }
+        locks::renew(&mut tx, claim, lease_until).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
     /// Stores the plan: received → planned. From here on exactly this plan is carried out.
     ///
     /// `keys` is how many match keys the plan was made under; with fewer left, somebody has taken over.

@@ -74,6 +74,24 @@ pub(super) async fn unlock(connection: &mut PgConnection, claim: &Claim) -> Resu
     Ok(())
 }
 
+/// Holds the keys of a transfer without a plan longer.
+pub(super) async fn renew(
+    connection: &mut PgConnection,
+    claim: &Claim,
+    held_until: DateTime<Utc>,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "-- inbound.renew_lock
+        UPDATE match_lock SET held_until = $3 WHERE sender = $1 AND transfer_id = $2 AND held_until < $3",
+        claim.sender.as_str(),
+        claim.id.uuid(),
+        held_until,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
 /// Holds the keys of a transfer for as long as its plan is stored; returns how many it still had.
 pub(super) async fn hold(
     connection: &mut PgConnection,

@@ -77,6 +77,21 @@ impl Store {
         })))
     }
 
+    /// Holds a claim longer, if it is still this worker's.
+    pub async fn renew(&self, claim: &Claim, lease_until: DateTime<Utc>) -> Result<(), StoreError> {
+        let renewed = sqlx::query!(
+            "-- outbound.renew
+            UPDATE transfer SET lease_until = $3
+            WHERE id = $1 AND lease = $2 AND state IN ('requested', 'sealed', 'delivered')",
+            claim.id.uuid(),
+            claim.lease,
+            lease_until,
+        )
+        .execute(&self.pool)
+        .await?;
+        if renewed.rows_affected() == 1 { Ok(()) } else { Err(StoreError::LeaseLost) }
+    }
+
     async fn why_not_claimed(&self, id: TransferId, now: DateTime<Utc>) -> Result<ClaimAnswer, StoreError> {
         let row = sqlx::query!(
             "-- outbound.why_not_claimed

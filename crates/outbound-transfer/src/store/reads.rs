@@ -36,6 +36,7 @@ struct Row {
     sealed_counts: serde_json::Value,
     digest: Option<Vec<u8>>,
     receipt: Option<serde_json::Value>,
+    receipt_jws: Option<String>,
     source: Option<String>,
 }
 
@@ -60,6 +61,7 @@ impl Row {
             sealed_counts: serde_json::from_value(self.sealed_counts).map_err(unreadable)?,
             digest: digest.map_err(|_| StoreError::Unreadable("a digest"))?.map(|digest| digest.to_string()),
             receipt: self.receipt.map(serde_json::from_value).transpose().map_err(unreadable)?,
+            receipt_jws: self.receipt_jws,
             source: self
                 .source
                 .map(|s| s.parse())
@@ -76,7 +78,7 @@ impl Store {
             Row,
             "-- outbound.find
             SELECT id, state, transfer_to, approval_ref, requested_at, updated_at, attempts, next_attempt_at,
-                last_problem, live_patient_id, sealed_counts, digest, receipt, source
+                last_problem, live_patient_id, sealed_counts, digest, receipt, receipt_jws, source
             FROM transfer WHERE id = $1",
             id.uuid(),
         )
@@ -91,7 +93,7 @@ impl Store {
             Row,
             "-- outbound.list
             SELECT id, state, transfer_to, approval_ref, requested_at, updated_at, attempts, next_attempt_at,
-                last_problem, live_patient_id, sealed_counts, digest, receipt, source
+                last_problem, live_patient_id, sealed_counts, digest, receipt, receipt_jws, source
             FROM transfer
             WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR transfer_to = $2)
                 AND ($3::timestamptz IS NULL OR requested_at >= $3) AND ($4::text IS NULL OR patient_id = $4)

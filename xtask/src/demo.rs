@@ -1,0 +1,153 @@
+//! `demo`: two provinces with everything real; people move, one comes back, a service is killed.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use clap::Args;
+use fhir_client::{FhirServer, FhirServerOptions};
+use local_stack::{ProvinceService, ServiceProcess, Stack, StackOptions, start_service};
+
+use crate::{StateFolder, build, say, stack};
+
+mod api;
+mod people;
+mod report;
+mod show;
+
+use api::Api;
+use people::{Person, Synthesizer};
+
+/// Options of `demo`.
+#[derive(Args)]
+pub struct Demo {
+    /// How many people Ontario gets.
+    #[arg(long, env = "PEOPLE", default_value_t = 30)]
+    people: usize,
+    /// A folder of NDJSON files to fill Ontario with instead.
+    #[arg(long, env = "DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// How many people the second wave has.
+    #[arg(long, default_value_t = 20)]
+    second_wave: usize,
+    #[command(flatten)]
+    state: StateFolder,
+}
+
+/// The provinces of the story.
+const FROM: &str = "ON";
+const TO: &str = "BC";
+
+impl Demo {
+    /// Tells the story from an empty computer to a verified receipt.
+    pub async fn run(self) -> Result<()> {
+        let started = Instant::now();
+        say("1. Two provinces, everything real");
+        let world = World::start(&self.state).await?;
+
+        say(&format!("\n2. Filling {FROM}"));
+        world.synthesizer.prepare()?;
+        match self.data.as_ref().filter(|folder| !folder.as_os_str().is_empty()) {
+            Some(folder) => world.synthesizer.load(folder, &world.from_url)?,
+            None => world.synthesizer.upload(self.people, world.next_seed()?, &world.from_url)?,
+        }
+
+        say(&format!("\n3. Everyone moves from {FROM} to {TO}"));
+        let everyone = people::active(&world.from_fhir, FROM).await?;
+        ensure!(!everyone.is_empty(), "{FROM} has nobody to transfer");
+        let before = show::people_at(&world.to_fhir).await?;
+        let wave = world.out.request_all(&everyone, TO).await?;
+        world.out.follow(&wave).await?;
+        show::arrived(&world, &everyone, &wave).await?;
+        show::closed(&world, &everyone, &wave).await?;
+        show::receipts(&world, &wave).await?;
+
+        say(&format!("\n4. One person goes back to {FROM}"));
+        show::round_trip(&world, &everyone[0], &wave[0]).await?;
+
+        say(&format!("\n5. A second wave, and {TO}'s inbound-transfer is killed in its middle"));
+        world.synthesizer.upload(self.second_wave, world.next_seed()?, &world.from_url)?;
+        let first: Vec<&str> = everyone.iter().map(|person| person.id.as_str()).collect();
+        let mut second = people::active(&world.from_fhir, FROM).await?;
+        second.retain(|person| !first.contains(&person.id.as_str()));
+        let wave = world.killed_in_the_middle(&second).await?;
+        show::arrived(&world, &second, &wave).await?;
+        let after = show::people_at(&world.to_fhir).await?;
+        let moved = u64::try_from(everyone.len() + second.len())?;
+        say(&format!(
+            "   {TO} has {after} people, {} more than before the demo; {moved} moved",
+            after - before
+        ));
+        ensure!(after - before <= moved, "somebody arrived twice");
+
+        say("");
+        report::curl_lines(&world, &wave[0])?;
+        say(&format!("\ndone in {:.0} s", started.elapsed().as_secs_f64()));
+        Ok(())
+    }
+}
+
+/// What the demo plays on.
+pub(crate) struct World {
+    stack: Stack,
+    binaries: PathBuf,
+    synthesizer: Synthesizer,
+    from_url: String,
+    from_fhir: FhirServer,
+    to_fhir: FhirServer,
+    out: Api,
+    back: Api,
+}
+
+impl World {
+    async fn start(state: &StateFolder) -> Result<Self> {
+        stack::set_up()?;
+        let layout = state.layout();
+        let options = StackOptions::default();
+        let stack = Stack::up(&layout, &options, &|line| say(&format!("   {line}"))).await?;
+        let binaries = build::services()?;
+        for province in stack.provinces() {
+            local_stack::start_province(&stack, province, &binaries).await?;
+        }
+        say(&format!("   services of {} are ready", stack.provinces().join(" and ")));
+        let from_url = stack.fhir_url(FROM)?;
+        let from_fhir = FhirServer::new(&from_url, FhirServerOptions::default())?;
+        let to_fhir = FhirServer::new(&stack.fhir_url(TO)?, FhirServerOptions::default())?;
+        let out = Api::of(&layout, FROM)?;
+        let back = Api::of(&layout, TO)?;
+        let synthesizer = Synthesizer::new(layout.root().join("python"));
+        Ok(Self { stack, binaries, synthesizer, from_url, from_fhir, to_fhir, out, back })
+    }
+
+    /// Another seed each time, so that a second demo has new people.
+    fn next_seed(&self) -> Result<u64> {
+        let file = self.stack.layout().root().join("demo-seed");
+        let last: u64 =
+            std::fs::read_to_string(&file).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+        std::fs::write(&file, (last + 1).to_string()).context("remembering the seed")?;
+        Ok(last + 1)
+    }
+
+    async fn killed_in_the_middle(&self, people: &[Person]) -> Result<Vec<String>> {
+        let wave = self.out.request_all(people, TO).await?;
+        let enough = wave.len() / 4;
+        while self.out.count(&wave, "completed").await? < enough {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        let name = format!("{}-inbound-transfer", TO.to_lowercase());
+        let inbound =
+            ServiceProcess::find(self.stack.layout(), &name).context("inbound-transfer does not run")?;
+        inbound.kill().await?;
+        let done = self.out.count(&wave, "completed").await?;
+        say(&format!("   killed (SIGKILL) with {done} of {} completed; the others wait:", wave.len()));
+        let since = Instant::now();
+        while self.out.retrying(&wave).await? == 0 && since.elapsed() < Duration::from_secs(10) {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        self.out.say_problems(&wave).await?;
+        start_service(&self.stack, TO, ProvinceService::Inbound, &self.binaries).await?.leave_running();
+        say("   inbound-transfer is back");
+        self.out.follow(&wave).await?;
+        Ok(wave)
+    }
+}

@@ -1,0 +1,31 @@
+//! The last lines of the demo: what to type next.
+
+use anyhow::Result;
+
+use super::{FROM, TO, World};
+use crate::say;
+
+/// Prints calls that work as they stand while the stack runs.
+pub fn curl_lines(world: &World, transfer: &str) -> Result<()> {
+    let layout = world.stack.layout();
+    let base = world.out.base();
+    say("Everything is still running. Try, in this folder (each line works as printed):");
+    say(&format!("  TOKEN=$(cargo xtask token --province {FROM})"));
+    say(&format!("  curl -s -H \"Authorization: Bearer $TOKEN\" {base}/transfer-request/{transfer}"));
+    say(&format!("  curl -s -H \"Authorization: Bearer $TOKEN\" {base}/transfer-request/{transfer}/events"));
+    say(&format!(
+        "  curl -s -H \"Authorization: Bearer $TOKEN\" '{base}/transfer-request?state=completed&limit=2'"
+    ));
+    say(&format!("  curl -s {base}/openapi.json"));
+    let files = world.stack.certificate(FROM, "outbound-transfer")?;
+    let gateway = layout.port(&local_stack::gateway_port_name(TO)?)?;
+    say(&format!(
+        "  curl -s --cacert {} --cert {} --key {} https://localhost:{gateway}/inbound-transfer/{transfer}",
+        files.roots.display(),
+        files.certificate.display(),
+        files.key.display()
+    ));
+    say(&format!("  curl -s '{}/Patient?_summary=count'", world.stack.fhir_url(TO)?));
+    say("  cargo xtask status        cargo xtask logs on-outbound-transfer        make down");
+    Ok(())
+}
