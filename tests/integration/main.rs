@@ -1,1 +1,2 @@
 //! The whole system.
+mod round_trip;

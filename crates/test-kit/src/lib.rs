@@ -1,1 +1,15 @@
-//! Worlds and doubles for tests.
+//! Worlds for tests: our services as real processes on the real parts of a local stack.
+//!
+//! A [`World`] has databases, a queue prefix and a peer directory of its own; the FHIR servers are shared, so every
+//! test makes people of its own ([`people`]). Nothing is mocked. The stack is started by `cargo xtask test`, or
+//! by hand; without one every test fails and says so.
+
+pub mod api;
+pub mod people;
+pub mod wait;
+pub mod world;
+
+pub use api::OutboundApi;
+pub use people::Person;
+pub use wait::eventually;
+pub use world::World;
