@@ -164,10 +164,24 @@ impl<'a> Builder<'a> {
                 self.write(&arriving.resource_type, id, resource, Some(&version));
                 Outcome::Updated
             }
-            Decision::Leave => Outcome::Unchanged,
+            Decision::Leave => {
+                self.guard(arriving, id);
+                Outcome::Unchanged
+            }
             Decision::Duplicate => Outcome::DuplicateOf,
         };
         self.counts.entry(arriving.resource_type.clone()).or_default().add(outcome);
+    }
+
+    /// A patient that stays as it is is put again as it is, with its version: no new version comes of it, but the
+    /// whole transaction fails if the patient changes meanwhile, for instance because its record is being closed.
+    fn guard(&mut self, arriving: &Arriving, id: &str) {
+        if arriving.resource_type == "Patient"
+            && let Some(present) = self.local.patient.clone()
+        {
+            let version = whose_word::version(&present);
+            self.write("Patient", id, present, Some(&version));
+        }
     }
 
     fn remember(&mut self, arriving: &Arriving, id: &str, resource: &Value) {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use contracts::ProblemCode;
 use domain::SourceOutcome;
 use fhir::OriginRecord;
-use fhir::canonical::{close as mark_closed, closed_to, strip_server_meta};
+use fhir::canonical::{close as mark_closed, closed_to, is_closed, reopen, strip_server_meta};
 use fhir_client::FhirError;
 use serde_json::{Value, json};
 
@@ -46,11 +46,41 @@ async fn close_if_unchanged(worker: &Worker, claim: &Claim) -> Result<SourceOutc
         Err(error) => return Err(error),
     };
     match compare(&sealed, &record.snapshot()?, closed_to(&record.patient).as_ref(), &destination) {
-        Comparison::Returned => Ok(SourceOutcome::Returned),
+        Comparison::Returned => returned(worker, record.patient).await,
         Comparison::Changed => Ok(SourceOutcome::ChangedSinceSeal),
         Comparison::ClosedAlready => Ok(SourceOutcome::Closed),
-        Comparison::Same => write(worker, record.patient, &destination).await,
+        Comparison::Same => {
+            let outcome = put_closed(worker, record.patient, &destination).await?;
+            undo_if_returned(worker, claim, &sealed, outcome).await
+        }
     }
+}
+
+/// An arrival leaves the version of an unchanged patient as it was, so that closing cannot see it by `If-Match`:
+/// whoever has come back while the record was being closed is made active again.
+async fn undo_if_returned(
+    worker: &Worker,
+    claim: &Claim,
+    sealed: &Snapshot,
+    outcome: SourceOutcome,
+) -> Result<SourceOutcome, StepError> {
+    if outcome != SourceOutcome::Closed {
+        return Ok(outcome);
+    }
+    let record = Record::read(&worker.fhir, &claim.patient_id).await?;
+    if record.arrivals.iter().any(|arrival| !sealed.arrivals.contains(arrival)) {
+        return returned(worker, record.patient).await;
+    }
+    Ok(SourceOutcome::Closed)
+}
+
+/// The person is here again: marks that this transfer has left are taken away.
+async fn returned(worker: &Worker, mut patient: Value) -> Result<SourceOutcome, StepError> {
+    if is_closed(&patient) {
+        reopen(&mut patient);
+        put(worker, patient).await?;
+    }
+    Ok(SourceOutcome::Returned)
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -80,15 +110,26 @@ fn compare(
 }
 
 /// Marks the patient closed, with `If-Match`: a change at the last instant wins.
-async fn write(
+async fn put_closed(
     worker: &Worker,
     mut patient: Value,
     destination: &OriginRecord,
 ) -> Result<SourceOutcome, StepError> {
+    mark_closed(&mut patient, destination);
+    match put(worker, patient).await {
+        Ok(()) => {
+            service_kit::hold::point("after-closing").await;
+            Ok(SourceOutcome::Closed)
+        }
+        Err(FhirError::Stale) => Ok(SourceOutcome::ChangedSinceSeal),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn put(worker: &Worker, mut patient: Value) -> Result<(), FhirError> {
     let id = patient.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
     let version = patient.pointer("/meta/versionId").and_then(Value::as_str).unwrap_or_default().to_owned();
     strip_server_meta(&mut patient);
-    mark_closed(&mut patient, destination);
     let bundle = json!({
         "resourceType": "Bundle",
         "type": "transaction",
@@ -97,14 +138,7 @@ async fn write(
             "request": {"method": "PUT", "url": format!("Patient/{id}"), "ifMatch": format!("W/\"{version}\"")},
         }],
     });
-    match worker.fhir.transaction(Bytes::from(bundle.to_string())).await {
-        Ok(_) => {
-            service_kit::hold::point("after-closing").await;
-            Ok(SourceOutcome::Closed)
-        }
-        Err(FhirError::Stale) => Ok(SourceOutcome::ChangedSinceSeal),
-        Err(error) => Err(error.into()),
-    }
+    worker.fhir.transaction(Bytes::from(bundle.to_string())).await.map(|_| ())
 }
 
 #[cfg(test)]

@@ -194,7 +194,7 @@ fn marked_as_error(own: &Value) -> Value {
     marked
 }
 
-fn version(resource: &Value) -> String {
+pub(super) fn version(resource: &Value) -> String {
     resource.pointer("/meta/versionId").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
