@@ -1,2 +1,5 @@
 //! The whole system.
+mod config_samples;
+mod help;
+mod layering;
 mod round_trip;
