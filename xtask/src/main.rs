@@ -8,7 +8,9 @@ use clap::{Args, Parser, Subcommand};
 use local_stack::Layout;
 
 mod build;
+mod check;
 mod demo;
+mod docs;
 mod sqlx_prepare;
 mod stack;
 mod token;
@@ -33,6 +35,14 @@ enum Command {
     Logs(stack::Logs),
     /// Show a transfer from one province to another, on real parts.
     Demo(demo::Demo),
+    /// Check format, lints, documentation, and run every test that needs no stack.
+    Check,
+    /// Check everything, then run the whole system's tests on a stack of their own.
+    Test(check::Test),
+    /// Run the benchmarks.
+    Bench,
+    /// Write the parts of the documentation that are made from the code.
+    Docs,
     /// Print a bearer token for a province's API.
     Token(token::Token),
     /// Write down what builds without a database need to know of each query.
@@ -88,6 +98,10 @@ async fn run(command: Command) -> Result<()> {
         Command::Status(state) => stack::status(&state),
         Command::Logs(options) => options.run(),
         Command::Demo(options) => options.run().await,
+        Command::Check => check::check().await,
+        Command::Test(options) => options.run().await,
+        Command::Bench => check::bench().await,
+        Command::Docs => docs::write(),
         Command::Token(options) => options.run(),
         Command::SqlxPrepare(options) => options.run().await,
     }

@@ -1,0 +1,219 @@
+//! `check`, `test` and `bench`: one sequence, cheap first, that stops at the first failure.
+//!
+//! A line a step with its seconds; what a step printed is kept in `.local/check/` and shown when it fails. The last
+//! line is always the sum of all runners: `N passed, N failed`.
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use local_stack::{HapiOptions, Layout, Stack, StackOptions};
+use tokio::process::Command;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{build, repository, say, stack};
+
+mod runner;
+mod tally;
+
+use runner::Runner;
+
+/// The package whose tests need the stack, and those of its modules that do not.
+const SYSTEM_TESTS: &str = "iidi-tests";
+const WITHOUT_STACK: [&str; 3] = ["layering::", "config_samples::", "help::"];
+
+/// The provinces that the tests play on; the third shows that one is added by data.
+const PROVINCES: [&str; 3] = ["ON", "BC", "QC"];
+
+/// Options of `test`.
+#[derive(Args)]
+pub struct Test {
+    /// Only system tests whose name holds this; the steps before them are left out.
+    filter: Option<String>,
+    /// Leave the stack running at the end, to look at it.
+    #[arg(long)]
+    keep: bool,
+}
+
+/// Everything that needs no stack.
+pub async fn check() -> Result<()> {
+    stack::set_up()?;
+    let mut runner = Runner::new()?;
+    let outcome = until_interrupted(async {
+        static_checks(&mut runner).await?;
+        tests_without_stack(&mut runner).await
+    });
+    let outcome = outcome.await;
+    runner.finish(outcome)
+}
+
+impl Test {
+    /// Everything, then the system tests on a stack of their own.
+    pub async fn run(self) -> Result<()> {
+        stack::set_up()?;
+        let _alone = alone()?;
+        let layout = Layout::in_repository("test");
+        let mut runner = Runner::new()?;
+        let outcome = until_interrupted(async {
+            if self.filter.is_none() {
+                static_checks(&mut runner).await?;
+                tests_without_stack(&mut runner).await?;
+            }
+            system_tests(&mut runner, &layout, self.filter.as_deref()).await
+        });
+        let outcome = outcome.await;
+        // Whatever happened, also on Ctrl-C: nothing is left running.
+        let stopped = if self.keep { Ok(()) } else { stop(&layout).await };
+        runner.finish(outcome.and(stopped))
+    }
+}
+
+/// Runs the benchmarks that there are.
+pub async fn bench() -> Result<()> {
+    let output = cargo(&["metadata", "--no-deps", "--format-version", "1"]).output().await?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    let packages = metadata["packages"].as_array().context("cargo names no packages")?;
+    let has_bench = |package: &&serde_json::Value| {
+        let targets = package["targets"].as_array();
+        targets.into_iter().flatten().any(|target| target["kind"][0] == "bench")
+    };
+    let names: Vec<&str> =
+        packages.iter().filter(has_bench).filter_map(|package| package["name"].as_str()).collect();
+    if names.is_empty() {
+        say("there are no benchmarks yet");
+        return Ok(());
+    }
+    for name in names {
+        let status = cargo(&["bench", "--locked", "--package", name, "--benches"]).status().await?;
+        ensure!(status.success(), "the benchmarks of {name} have failed");
+    }
+    Ok(())
+}
+
+/// Format, lints, documentation, licences.
+async fn static_checks(runner: &mut Runner) -> Result<()> {
+    runner.step("format", cargo(&["fmt", "--all", "--check"])).await?;
+    let lints = ["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"];
+    runner.step("lints", cargo(&lints)).await?;
+    let mut docs = cargo(&["doc", "--locked", "--workspace", "--no-deps"]);
+    docs.env("RUSTDOCFLAGS", "-D warnings");
+    runner.step("documentation", docs).await?;
+    licences(runner).await
+}
+
+/// Licences, sources and bans, where the tool is installed: its absence is said, and counted.
+async fn licences(runner: &mut Runner) -> Result<()> {
+    let installed = cargo(&["deny", "--version"]).output().await.is_ok_and(|output| output.status.success());
+    if installed {
+        let deny = cargo(&["deny", "--offline", "check", "bans", "licenses", "sources"]);
+        return runner.step("bans, licences, sources", deny).await;
+    }
+    let rules = fs::read_to_string(repository().join("deny.toml"))?;
+    let bans = rules.lines().filter(|line| line.trim_start().starts_with("{ crate = ")).count();
+    runner.not_checked(format!("cargo-deny ({bans} bans)"));
+    Ok(())
+}
+
+/// The synthesizer's tests, and all of cargo's that need no stack.
+async fn tests_without_stack(runner: &mut Runner) -> Result<()> {
+    let python = python(runner).await?;
+    let mut synthesizer = Command::new(python.join("bin/python"));
+    synthesizer.args(["-m", "pytest", "-q"]).current_dir(repository().join("synthesizer"));
+    runner.step("synthesizer's tests", synthesizer).await?;
+    let unit = ["test", "--locked", "--workspace", "--exclude", SYSTEM_TESTS, "--no-fail-fast"];
+    let mut unit = cargo(&unit);
+    unit.args(["--", "--show-output"]);
+    runner.step("unit and edge tests", unit).await?;
+    let mut outside = cargo(&["test", "--locked", "--package", SYSTEM_TESTS]);
+    outside.args(["--", "--show-output"]).args(WITHOUT_STACK).env("IIDI_BINARIES", build::services()?);
+    runner.step("layering, samples, --help", outside).await
+}
+
+/// The Python environment of the synthesizer's tests, made anew when its requirements change.
+async fn python(runner: &mut Runner) -> Result<PathBuf> {
+    let synthesizer = repository().join("synthesizer");
+    let environment = repository().join(".local/python-test");
+    let mut wanted = String::new();
+    for file in ["requirements.txt", "requirements-dev.txt"] {
+        wanted.push_str(&fs::read_to_string(synthesizer.join(file))?);
+    }
+    let stamp = environment.join("requirements-installed.txt");
+    if fs::read_to_string(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(environment);
+    }
+    let mut make = Command::new("python3");
+    make.args(["-m", "venv", "--clear"]).arg(&environment);
+    runner.step("Python environment", make).await?;
+    let mut install = Command::new(environment.join("bin/pip"));
+    install.args(["install", "--quiet", "--disable-pip-version-check", "-r"]);
+    install.arg(synthesizer.join("requirements-dev.txt"));
+    runner.step("Python packages", install).await?;
+    fs::write(stamp, wanted)?;
+    Ok(environment)
+}
+
+/// Starts an empty stack and runs the system tests on it.
+async fn system_tests(runner: &mut Runner, layout: &Layout, filter: Option<&str>) -> Result<()> {
+    let binaries = build::services()?;
+    // Compiled first: the stack's servers and the compiler would be in each other's way.
+    let compile = cargo(&["test", "--locked", "--package", SYSTEM_TESTS, "--no-run"]);
+    runner.step("system tests compiled", compile).await?;
+    let started = Instant::now();
+    say("  test stack:");
+    stop(layout).await?;
+    Stack::wipe(layout).await?;
+    let provinces = PROVINCES.map(str::to_owned).to_vec();
+    let options = StackOptions { provinces, hapi: Some(HapiOptions::default()) };
+    Stack::up(layout, &options, &|line| say(&format!("    {line}"))).await?;
+    say(&format!(
+        "  {:>6.1} s  test stack of {} is up",
+        started.elapsed().as_secs_f64(),
+        PROVINCES.join(", ")
+    ));
+
+    let mut tests = cargo(&["test", "--locked", "--package", SYSTEM_TESTS]);
+    tests.args(["--", "--show-output"]).env("IIDI_TEST_STACK", layout.root()).env("IIDI_BINARIES", binaries);
+    match filter {
+        Some(filter) => {
+            tests.arg(filter);
+        }
+        None => {
+            tests.args(WITHOUT_STACK.iter().flat_map(|done| ["--skip", done])); // they have run before
+        }
+    }
+    runner.step("system tests", tests).await
+}
+
+async fn stop(layout: &Layout) -> Result<()> {
+    Stack::down(layout, &|_| ()).await.context("stopping the test stack")
+}
+
+/// Cargo in the repository, without a database that would make the checks of queries depend on it.
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = Command::new("cargo");
+    command.args(arguments).current_dir(repository()).env_remove("DATABASE_URL");
+    command
+}
+
+/// Two runs would wipe each other's stack.
+fn alone() -> Result<File> {
+    let folder = repository().join(".local");
+    fs::create_dir_all(&folder)?;
+    let lock = File::create(folder.join("test.lock"))?;
+    ensure!(lock.try_lock().is_ok(), "another `cargo xtask test` is running in this tree");
+    Ok(lock)
+}
+
+/// Works until it is done or somebody presses Ctrl-C; then what is running is ended with it.
+async fn until_interrupted(work: impl Future<Output = Result<()>>) -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        outcome = work => outcome,
+        _ = interrupt.recv() => bail!("interrupted"),
+        _ = terminate.recv() => bail!("interrupted"),
+    }
+}
