@@ -35,6 +35,9 @@ pub struct Test {
     /// Leave the stack running at the end, to look at it.
     #[arg(long)]
     keep: bool,
+    /// Folder of the stack. What is in it is removed at the start.
+    #[arg(long = "state", value_name = "DIR", env = "IIDI_TEST_STATE", default_value_os_t = default_state())]
+    state: PathBuf,
 }
 
 /// Everything that needs no stack.
@@ -53,19 +56,20 @@ impl Test {
     /// Everything, then the system tests on a stack of their own.
     pub async fn run(self) -> Result<()> {
         stack::set_up()?;
-        let _alone = alone()?;
-        let layout = Layout::in_repository("test");
+        let Self { filter, keep, state } = self;
+        let layout = Layout::at(state);
+        let _alone = alone(&layout)?;
         let mut runner = Runner::new()?;
         let outcome = until_interrupted(async {
-            if self.filter.is_none() {
+            if filter.is_none() {
                 static_checks(&mut runner).await?;
                 tests_without_stack(&mut runner).await?;
             }
-            system_tests(&mut runner, &layout, self.filter.as_deref()).await
+            system_tests(&mut runner, &layout, filter.as_deref()).await
         });
         let outcome = outcome.await;
         // Whatever happened, also on Ctrl-C: nothing is left running.
-        let stopped = if self.keep { Ok(()) } else { stop(&layout).await };
+        let stopped = if keep { Ok(()) } else { stop(&layout).await };
         runner.finish(outcome.and(stopped))
     }
 }
@@ -199,12 +203,16 @@ fn cargo(arguments: &[&str]) -> Command {
 }
 
 /// Two runs would wipe each other's stack.
-fn alone() -> Result<File> {
-    let folder = repository().join(".local");
-    fs::create_dir_all(&folder)?;
-    let lock = File::create(folder.join("test.lock"))?;
-    ensure!(lock.try_lock().is_ok(), "another `cargo xtask test` is running in this tree");
+fn alone(layout: &Layout) -> Result<File> {
+    let lock = layout.root().with_extension("lock");
+    fs::create_dir_all(lock.parent().context("a stack needs a folder of its own")?)?;
+    let lock = File::create(lock)?;
+    ensure!(lock.try_lock().is_ok(), "another `cargo xtask test` is running on {}", layout.root().display());
     Ok(lock)
+}
+
+fn default_state() -> PathBuf {
+    Layout::in_repository("test").root().to_owned()
 }
 
 /// Works until it is done or somebody presses Ctrl-C; then what is running is ended with it.
