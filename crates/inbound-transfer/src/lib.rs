@@ -1,7 +1,7 @@
 //! Receives persons' immunization records from other provinces.
 //!
 //! [`intake`] shows the order of the steps: ledger, gate, rules, [`matching`], [`plan`], one FHIR transaction
-//! ([`commit`]), signed [`receipt`]. The plan is stored before anything is written, so that a restart carries
+//! (`commit`), signed `receipt`. The plan is stored before anything is written, so that a restart carries
 //! out exactly it. The service refuses to write part of a package, to let one province speak for another, and
 //! to acknowledge anything that is not durable.
 
