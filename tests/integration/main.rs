@@ -3,3 +3,4 @@ mod config_samples;
 mod help;
 mod layering;
 mod round_trip;
+mod fhir_contract;

@@ -109,7 +109,10 @@ impl World {
         for province in stack.provinces() {
             local_stack::start_province(&stack, province, &binaries).await?;
         }
-        say(&format!("   services of {} are ready", stack.provinces().join(" and ")));
+        say(&format!(
+            "   outbound-transfer and inbound-transfer of {} are ready",
+            stack.provinces().join(" and ")
+        ));
         let from_url = stack.fhir_url(FROM)?;
         let from_fhir = FhirServer::new(&from_url, FhirServerOptions::default())?;
         let to_fhir = FhirServer::new(&stack.fhir_url(TO)?, FhirServerOptions::default())?;

@@ -1,5 +1,7 @@
 //! The last lines of the demo: what to type next.
 
+use std::path::Path;
+
 use anyhow::Result;
 
 use super::{FROM, TO, World};
@@ -21,11 +23,17 @@ pub fn curl_lines(world: &World, transfer: &str) -> Result<()> {
     let gateway = layout.port(&local_stack::gateway_port_name(TO)?)?;
     say(&format!(
         "  curl -s --cacert {} --cert {} --key {} https://localhost:{gateway}/inbound-transfer/{transfer}",
-        files.roots.display(),
-        files.certificate.display(),
-        files.key.display()
+        short(&files.roots),
+        short(&files.certificate),
+        short(&files.key)
     ));
     say(&format!("  curl -s '{}/Patient?_summary=count'", world.stack.fhir_url(TO)?));
     say("  cargo xtask status        cargo xtask logs on-outbound-transfer        make down");
     Ok(())
+}
+
+/// Returns a path as it can be typed in the folder where the demo was started.
+fn short(path: &Path) -> String {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path).display().to_string()
 }
