@@ -5,11 +5,13 @@
 //! by hand; without one every test fails and says so.
 
 pub mod api;
+pub mod package;
 pub mod people;
 pub mod wait;
 pub mod world;
 
 pub use api::OutboundApi;
+pub use package::{copy_id, package_of};
 pub use people::Person;
 pub use wait::eventually;
 pub use world::World;

@@ -283,6 +283,15 @@ impl World {
         format!("http://127.0.0.1:{}", self.settings[&key(province, service)].admin_port)
     }
 
+    /// Returns what a service measures, as its admin port shows it.
+    ///
+    /// # Panics
+    /// When the admin port does not answer.
+    pub async fn metrics(&self, province: &str, service: ProvinceService) -> String {
+        let url = format!("{}/metrics", self.admin(province, service));
+        reqwest::get(url).await.expect("the admin port answers").text().await.expect("metrics are text")
+    }
+
     /// Returns the URL of a province's gateway; of a replica where it is named.
     ///
     /// # Panics
