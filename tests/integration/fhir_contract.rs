@@ -10,13 +10,17 @@ use test_kit::{Person, World};
 
 async fn server() -> FhirServer {
     match std::env::var("IIDI_FHIR_BASE") {
-        Ok(base) => FhirServer::new(&base, FhirServerOptions::default()).unwrap(),
+        Ok(base) => FhirServer::new(&base, FhirServerOptions::default()).expect("a client"),
         Err(_) => World::shared().await.fhir("BC"),
     }
 }
 
 fn put(resource: &Value, if_match: Option<&str>) -> Bytes {
-    let url = format!("{}/{}", resource["resourceType"].as_str().unwrap(), resource["id"].as_str().unwrap());
+    let url = format!(
+        "{}/{}",
+        resource["resourceType"].as_str().unwrap_or_default(),
+        resource["id"].as_str().unwrap_or_default()
+    );
     let mut request = json!({"method": "PUT", "url": url});
     if let Some(version) = if_match {
         request["ifMatch"] = json!(format!("W/\"{version}\""));
@@ -54,7 +58,11 @@ async fn a_failed_transaction_leaves_nothing() {
     let entries: Vec<Value> = [&person.patient, &person.resources[0]]
         .into_iter()
         .map(|resource| {
-            let url = format!("{}/{}", resource["resourceType"].as_str().unwrap(), resource["id"].as_str().unwrap());
+            let url = format!(
+                "{}/{}",
+                resource["resourceType"].as_str().unwrap(),
+                resource["id"].as_str().unwrap()
+            );
             json!({"resource": resource, "request": {"method": "PUT", "url": url}})
         })
         .collect();

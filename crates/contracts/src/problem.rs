@@ -70,7 +70,6 @@ catalogue! {
     PatientMerged, "patient-merged", UNPROCESSABLE_ENTITY, Sender, false, "The record was merged into another one; transfer that one.";
     SourceClosed, "source-closed", UNPROCESSABLE_ENTITY, Sender, false, "The record was closed by an earlier transfer and can only be sent where it points.";
     RecordIncomplete, "record-incomplete", SERVICE_UNAVAILABLE, Nobody, true, "What was read of the record does not agree with the server's counts.";
-    RecordInvalid, "record-invalid", UNPROCESSABLE_ENTITY, Sender, false, "The province's own record would be refused by any destination.";
     ReceiptInvalid, "receipt-invalid", BAD_GATEWAY, Operator, true, "The destination's receipt could not be verified.";
     PeerUnreachable, "peer-unreachable", BAD_GATEWAY, Nobody, true, "The destination could not be reached.";
     PeerUntrusted, "peer-untrusted", BAD_GATEWAY, Operator, true, "The two gateways do not accept each other's certificates.";
