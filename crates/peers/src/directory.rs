@@ -1,6 +1,5 @@
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -8,8 +7,10 @@ use domain::Jurisdiction;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::entry::{EntryProblem, JurisdictionEntry, PeerService};
-use crate::file;
+use crate::check::EntryProblem;
+use crate::entry::{JurisdictionEntry, PeerService};
+use crate::merge::{Entries, Problems, merge};
+use crate::{file, last_good};
 
 /// The directory cannot be used at start.
 #[derive(Debug, thiserror::Error)]
@@ -32,69 +33,115 @@ pub enum DirectoryError {
     },
 }
 
-type Entries = BTreeMap<Jurisdiction, Arc<JurisdictionEntry>>;
+impl DirectoryError {
+    fn reason(&self) -> String {
+        match self {
+            Self::File { source, .. } => format!("the file cannot be read: {source}"),
+            Self::Content { what, .. } => what.clone(),
+        }
+    }
+}
 
 /// The directory as it stands now. Cheap to clone; all clones see the same.
 #[derive(Debug, Clone)]
 pub struct Directory {
-    path: Arc<PathBuf>,
-    entries: Arc<ArcSwap<Entries>>,
-    problems: Arc<ArcSwap<Vec<(String, EntryProblem)>>>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    path: PathBuf,
+    /// Where the last good set is kept on disk, if it is.
+    last_good: Option<PathBuf>,
+    entries: ArcSwap<Entries>,
+    problems: ArcSwap<Problems>,
     generation: watch::Sender<u64>,
+    /// What the copy on disk holds, as far as known. Locked for the whole of a reading: there is one at a time.
+    kept: Mutex<Option<Arc<Entries>>>,
 }
 
 impl Directory {
     /// Reads the directory; entries that are wrong are left out and reported.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] when the file as a whole cannot be used.
     pub fn from_file(path: &Path) -> Result<Self, DirectoryError> {
+        Self::open(path, None, None)
+    }
+
+    /// Reads the directory as [`from_file`](Self::from_file) does, and keeps a copy of each accepted set at
+    /// `last_good_path`: where the file or an entry of it cannot be used at the start, the copy is.
+    ///
+    /// The folder of the copy must exist and be writable; each process has a copy of its own. A copy that cannot
+    /// be read is no copy, with an error in the log; one that cannot be written shows in
+    /// [`problems`](Self::problems).
+    ///
+    /// # Errors
+    /// [`DirectoryError`] when the file as a whole cannot be used and there is no usable copy.
+    pub fn from_file_keeping(path: &Path, last_good_path: &Path) -> Result<Self, DirectoryError> {
+        let kept = last_good::read(last_good_path).unwrap_or_else(|error| {
+            let path = last_good_path.display();
+            tracing::error!(%path, %error, "the copy of the last good peer directory cannot be used");
+            None
+        });
+        Self::open(path, Some(last_good_path.to_owned()), kept.map(Arc::new))
+    }
+
+    fn open(
+        path: &Path,
+        last_good: Option<PathBuf>,
+        kept: Option<Arc<Entries>>,
+    ) -> Result<Self, DirectoryError> {
+        let has_copy = kept.is_some();
         let directory = Self {
-            path: Arc::new(path.to_owned()),
-            entries: Arc::default(),
-            problems: Arc::default(),
-            generation: watch::channel(0).0,
+            shared: Arc::new(Shared {
+                path: path.to_owned(),
+                last_good,
+                entries: ArcSwap::new(kept.clone().unwrap_or_default()),
+                problems: ArcSwap::default(),
+                generation: watch::channel(0).0,
+                kept: Mutex::new(kept),
+            }),
         };
-        let text = std::fs::read_to_string(path)
-            .map_err(|source| DirectoryError::File { path: path.display().to_string(), source })?;
-        directory
-            .take(&text)
-            .map_err(|what| DirectoryError::Content { path: path.display().to_string(), what })?;
-        Ok(directory)
+        match directory.shared.look() {
+            Err(error) if !has_copy => Err(error),
+            _ => Ok(directory),
+        }
     }
 
     /// Returns the entry of a jurisdiction.
     pub fn get(&self, code: &Jurisdiction) -> Option<Arc<JurisdictionEntry>> {
-        self.entries.load().get(code).cloned()
+        self.shared.entries.load().get(code).cloned()
     }
 
     /// Returns whose service an identity is, exactly.
     pub fn by_identity(&self, service: PeerService, spiffe_id: &str) -> Option<Arc<JurisdictionEntry>> {
-        self.entries.load().values().find(|entry| entry.identities.of(service) == Some(spiffe_id)).cloned()
+        self.shared
+            .entries
+            .load()
+            .values()
+            .find(|entry| entry.identities.of(service) == Some(spiffe_id))
+            .cloned()
     }
 
     /// Returns all entries, by code.
     pub fn all(&self) -> Vec<Arc<JurisdictionEntry>> {
-        self.entries.load().values().cloned().collect()
+        self.shared.entries.load().values().cloned().collect()
     }
 
-    /// Returns what was refused at the last reading: code or position, and why.
+    /// Returns what was wrong at the last reading: code or position (or the path of a file), and why.
     pub fn problems(&self) -> Vec<(String, EntryProblem)> {
-        self.problems.load().as_ref().clone()
+        self.shared.problems.load().as_ref().clone()
     }
 
     /// Returns a receiver that is told of each change; its value counts them.
     pub fn changed(&self) -> watch::Receiver<u64> {
-        self.generation.subscribe()
+        self.shared.generation.subscribe()
     }
 
     /// Reads the file again if it can be read; tells whether the entries have changed.
     pub fn reload(&self) -> bool {
-        let taken = std::fs::read_to_string(self.path.as_ref()).map_err(|error| error.to_string());
-        match taken.and_then(|text| self.take(&text)) {
-            Ok(changed) => changed,
-            Err(what) => {
-                tracing::error!(what, "the peer directory cannot be read; the last good one stays");
-                false
-            }
-        }
+        self.shared.look().unwrap_or(false)
     }
 
     /// Looks at the file again and again, until `stop`.
@@ -104,37 +151,63 @@ impl Directory {
             let _ = tokio::task::spawn_blocking(move || directory.reload()).await;
         }
     }
+}
 
-    fn take(&self, text: &str) -> Result<bool, String> {
-        let reading = file::read(text)?;
-        let last = self.entries.load_full();
-        let mut entries: Entries =
-            reading.entries.into_iter().map(|entry| (entry.code.clone(), Arc::new(entry))).collect();
-        for (label, _) in &reading.problems {
-            let code = Jurisdiction::parse(label).ok();
-            if let Some((code, good)) = code.and_then(|code| last.get(&code).map(|good| (code, good.clone())))
-            {
-                // The last good version stays, unless its identity now belongs to somebody else.
-                let is_taken = entries.values().any(|other| {
-                    other.identities.all().any(|id| good.identities.all().any(|mine| mine == id))
-                });
-                if !is_taken {
-                    entries.entry(code).or_insert(good);
+impl Shared {
+    /// Takes over what the file says now; tells whether the entries have changed. A file that cannot be used
+    /// changes nothing and becomes the one problem.
+    fn look(&self) -> Result<bool, DirectoryError> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = || self.path.display().to_string();
+        let read = std::fs::read_to_string(&self.path)
+            .map_err(|source| DirectoryError::File { path: path(), source })
+            .and_then(|text| {
+                file::read(&text).map_err(|what| DirectoryError::Content { path: path(), what })
+            });
+        match read {
+            Ok(read) => {
+                let last = self.entries.load_full();
+                let (entries, mut problems) = merge(read, &last);
+                let has_changed = entries != *last;
+                if has_changed {
+                    self.entries.store(Arc::new(entries));
+                    self.generation.send_modify(|generation| *generation += 1);
                 }
+                problems.extend(self.keep(&mut kept));
+                self.report(problems);
+                Ok(has_changed)
+            }
+            Err(error) => {
+                self.report(vec![(path(), EntryProblem::Unreadable(error.reason()))]);
+                Err(error)
             }
         }
-        if **self.problems.load() != reading.problems {
-            for (label, problem) in &reading.problems {
-                tracing::error!(entry = label, %problem, "an entry of the peer directory is refused");
+    }
+
+    /// Writes the copy if it does not hold the present set.
+    fn keep(&self, kept: &mut Option<Arc<Entries>>) -> Option<(String, EntryProblem)> {
+        let path = self.last_good.as_deref()?;
+        let entries = self.entries.load_full();
+        if kept.as_ref() == Some(&entries) {
+            return None;
+        }
+        match last_good::write(path, &entries) {
+            Ok(()) => {
+                *kept = Some(entries);
+                None
             }
+            Err(error) => Some((path.display().to_string(), EntryProblem::NotKept(error.to_string()))),
         }
-        self.problems.store(Arc::new(reading.problems));
-        let changed = entries != *last;
-        if changed {
-            self.entries.store(Arc::new(entries));
-            self.generation.send_modify(|generation| *generation += 1);
+    }
+
+    /// Publishes the problems; logs them when they are not those of the reading before.
+    fn report(&self, problems: Problems) {
+        if **self.problems.load() != problems {
+            for (entry, problem) in &problems {
+                tracing::error!(entry, %problem, "the peer directory is not all usable; what was good holds");
+            }
+            self.problems.store(Arc::new(problems));
         }
-        Ok(changed)
     }
 }
 

@@ -1,14 +1,20 @@
 //! The peer directory: one entry per jurisdiction, read again while the service runs.
 //!
 //! A bad entry is refused alone and reported, and the last good version of it stays; a file that cannot be read
-//! at all leaves the whole last good set in place. The crate decides nothing about a call: it says who an
-//! identity is, exactly, and what the federation has agreed about it.
+//! at all leaves the whole last good set in place, across restarts where a copy is kept on disk. Where two entries
+//! claim the same, the one that had it before keeps it and else neither gets it. Doubt about a suspension suspends.
+//! The crate decides nothing about a call: it says who an identity is, exactly, and what the federation has agreed
+//! about it.
 
+mod check;
 mod directory;
 mod entry;
 mod file;
+mod last_good;
+mod merge;
 
+pub use check::EntryProblem;
 pub use directory::{Directory, DirectoryError};
 pub use entry::{
-    EntryProblem, Gateway, Identities, JurisdictionEntry, JurisdictionState, Limits, Names, PeerService, Role,
+    Gateway, Identities, JurisdictionEntry, JurisdictionState, Limits, Names, PeerService, Role,
 };

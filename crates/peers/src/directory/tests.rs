@@ -20,6 +20,14 @@ impl Case {
         self.folder.path().join("jurisdictions.yaml")
     }
 
+    fn copy(&self) -> PathBuf {
+        self.folder.path().join("last-good.yaml")
+    }
+
+    fn keeping(&self) -> Result<Directory, DirectoryError> {
+        Directory::from_file_keeping(&self.path(), &self.copy())
+    }
+
     fn write(&self, entries: &[&str]) {
         std::fs::write(self.path(), format!("jurisdictions:\n{}\n", entries.join("\n"))).unwrap();
     }
@@ -81,26 +89,26 @@ fn a_file_that_is_no_directory_leaves_everything_as_it_was() {
         std::fs::write(case.path(), text).unwrap();
         assert!(!directory.reload());
         assert_eq!(directory.all().len(), 2);
+        assert!(matches!(directory.problems().as_slice(), [(_, EntryProblem::Unreadable(_))]), "{text}");
     }
     std::fs::remove_file(case.path()).unwrap();
     assert!(!directory.reload());
     assert_eq!(directory.all().len(), 2);
-}
-
-#[test]
-fn nobody_takes_another_ones_identity_or_code() {
-    let thief = BC.replace("spiffe://d/pt/bc/outbound-transfer", "spiffe://d/pt/on/outbound-transfer");
-    let (_case, directory) = Case::new(&[ON, &thief, ON]);
-    assert_eq!(directory.all().len(), 1);
-    let labels: Vec<_> = directory.problems().into_iter().map(|(label, _)| label).collect();
-    assert_eq!(labels, ["BC", "ON"]);
+    let problems = directory.problems();
+    assert_eq!(problems.len(), 1);
+    assert_eq!(problems[0].0, case.path().display().to_string());
+    case.write(&[ON, BC]);
+    assert!(!directory.reload());
+    assert_eq!(directory.problems(), []);
 }
 
 #[test]
 fn an_unquoted_code_is_explained() {
-    let unquoted = ON.replace("code: \"ON\"", "code: on");
-    let (_case, directory) = Case::new(&[&unquoted.replace("code: on", "code: true")]);
-    assert!(directory.problems()[0].1.to_string().contains("quoted"));
+    for bare in ["code: ON", "code: true"] {
+        let (_case, directory) = Case::new(&[&ON.replace("code: \"ON\"", bare), BC]);
+        assert_eq!(directory.all().len(), 1);
+        assert!(directory.problems()[0].1.to_string().contains("quoted"));
+    }
 }
 
 #[test]
@@ -109,4 +117,86 @@ fn the_example_is_read_whole() {
     let directory = Directory::from_file(&path).unwrap();
     assert_eq!(directory.problems(), []);
     assert_eq!(directory.all().len(), 3);
+}
+
+#[test]
+fn a_restart_without_a_usable_file_uses_the_last_good_copy() {
+    let (case, _) = Case::new(&[ON]);
+    let directory = case.keeping().unwrap();
+    case.write(&[&ON.replace("state: active", "state: suspended"), BC]);
+    assert!(directory.reload());
+    let before = directory.all();
+
+    for text in [Some("{"), Some("other: []"), None] {
+        match text {
+            Some(text) => std::fs::write(case.path(), text).unwrap(),
+            None => std::fs::remove_file(case.path()).unwrap(),
+        }
+        assert!(Directory::from_file(&case.path()).is_err());
+        let restarted = case.keeping().unwrap();
+        assert_eq!(restarted.all(), before);
+        assert_eq!(restarted.problems().len(), 1, "{text:?}");
+        case.write(&[BC]);
+        assert!(restarted.reload());
+        assert_eq!(restarted.problems(), []);
+        assert_eq!(last_good::read(&case.copy()).unwrap().unwrap().len(), 1);
+        case.write(&[&ON.replace("state: active", "state: suspended"), BC]);
+        assert!(restarted.reload());
+    }
+}
+
+#[test]
+fn a_restart_with_one_broken_entry_takes_that_one_from_the_copy() {
+    let (case, _) = Case::new(&[ON, BC]);
+    case.keeping().unwrap();
+    case.write(&[&ON.replace("state: active", "state: suspended"), &BC.replace("https://", "http://")]);
+    let restarted = case.keeping().unwrap();
+    assert_eq!(restarted.get(&code("ON")).unwrap().state, JurisdictionState::Suspended);
+    assert!(restarted.get(&code("BC")).is_some());
+    assert_eq!(restarted.problems(), [("BC".to_owned(), EntryProblem::Gateway)]);
+}
+
+#[test]
+fn a_broken_copy_is_no_copy_and_is_written_anew() {
+    let (case, _) = Case::new(&[ON, BC]);
+    for text in ["", "{", "jurisdictions: [{code: ON}]"] {
+        std::fs::write(case.copy(), text).unwrap();
+        let directory = case.keeping().unwrap();
+        assert_eq!(directory.all().len(), 2);
+        assert_eq!(last_good::read(&case.copy()).unwrap().unwrap().len(), 2);
+    }
+    std::fs::write(case.copy(), "{").unwrap();
+    std::fs::remove_file(case.path()).unwrap();
+    assert!(matches!(case.keeping(), Err(DirectoryError::File { .. })));
+    std::fs::remove_file(case.copy()).unwrap();
+    assert!(matches!(case.keeping(), Err(DirectoryError::File { .. })));
+}
+
+#[test]
+fn entries_of_the_copy_are_checked_as_new_ones_are() {
+    let (case, _) = Case::new(&[ON, BC]);
+    case.keeping().unwrap();
+    let text = std::fs::read_to_string(case.copy()).unwrap();
+    std::fs::write(case.copy(), text.replace("pt/bc/", "pt/on/")).unwrap();
+    std::fs::remove_file(case.path()).unwrap();
+    let directory = case.keeping().unwrap();
+    assert_eq!(directory.all().iter().map(|entry| entry.code.as_str()).collect::<Vec<_>>(), ["ON"]);
+}
+
+#[test]
+fn a_copy_that_cannot_be_written_is_reported_and_tried_again() {
+    let (case, _) = Case::new(&[ON]);
+    let folder = case.folder.path().join("later");
+    let copy = folder.join("last-good.yaml");
+    let directory = Directory::from_file_keeping(&case.path(), &copy).unwrap();
+    assert!(matches!(directory.problems().as_slice(), [(_, EntryProblem::NotKept(_))]));
+    std::fs::create_dir(&folder).unwrap();
+    assert!(!directory.reload());
+    assert_eq!(directory.problems(), []);
+    assert_eq!(last_good::read(&copy).unwrap().unwrap().len(), 1);
+    // Nothing is left beside it, and nothing is written when nothing has changed.
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1);
+    std::fs::remove_file(&copy).unwrap();
+    assert!(!directory.reload());
+    assert!(!copy.exists());
 }
