@@ -45,42 +45,54 @@ async fn close_if_unchanged(worker: &Worker, claim: &Claim) -> Result<SourceOutc
         }
         Err(error) => return Err(error),
     };
+    let is_ours = closed_to(&record.patient).as_ref() == Some(&destination)
+        && record.snapshot()?.patient_version != sealed.patient_version;
     match compare(&sealed, &record.snapshot()?, closed_to(&record.patient).as_ref(), &destination) {
-        Comparison::Returned => returned(worker, record.patient).await,
+        Comparison::Returned => stays_open(worker, record.patient, SourceOutcome::Returned).await,
+        // Marks that an attempt of this transfer has left are taken away again.
+        Comparison::Changed if is_ours => {
+            stays_open(worker, record.patient, SourceOutcome::ChangedSinceSeal).await
+        }
         Comparison::Changed => Ok(SourceOutcome::ChangedSinceSeal),
         Comparison::ClosedAlready => Ok(SourceOutcome::Closed),
         Comparison::Same => {
             let outcome = put_closed(worker, record.patient, &destination).await?;
-            undo_if_returned(worker, claim, &sealed, outcome).await
+            undo_if_changed(worker, claim, &sealed, &destination, outcome).await
         }
     }
 }
 
-/// An arrival leaves the version of an unchanged patient as it was, so that closing cannot see it by `If-Match`:
-/// whoever has come back while the record was being closed is made active again.
-async fn undo_if_returned(
+/// `If-Match` guards the patient alone: a dose that was added, or a person who has come back, while the record was
+/// being closed is seen by looking once more.
+async fn undo_if_changed(
     worker: &Worker,
     claim: &Claim,
     sealed: &Snapshot,
+    destination: &OriginRecord,
     outcome: SourceOutcome,
 ) -> Result<SourceOutcome, StepError> {
     if outcome != SourceOutcome::Closed {
         return Ok(outcome);
     }
     let record = Record::read(&worker.fhir, &claim.patient_id).await?;
-    if record.arrivals.iter().any(|arrival| !sealed.arrivals.contains(arrival)) {
-        return returned(worker, record.patient).await;
+    match compare(sealed, &record.snapshot()?, closed_to(&record.patient).as_ref(), destination) {
+        Comparison::Returned => stays_open(worker, record.patient, SourceOutcome::Returned).await,
+        Comparison::Changed => stays_open(worker, record.patient, SourceOutcome::ChangedSinceSeal).await,
+        Comparison::Same | Comparison::ClosedAlready => Ok(SourceOutcome::Closed),
     }
-    Ok(SourceOutcome::Closed)
 }
 
-/// The person is here again: marks that this transfer has left are taken away.
-async fn returned(worker: &Worker, mut patient: Value) -> Result<SourceOutcome, StepError> {
+/// Takes this transfer's closing marks away, if there are any, and says why the source stays open.
+async fn stays_open(
+    worker: &Worker,
+    mut patient: Value,
+    outcome: SourceOutcome,
+) -> Result<SourceOutcome, StepError> {
     if is_closed(&patient) {
         reopen(&mut patient);
         put(worker, patient).await?;
     }
-    Ok(SourceOutcome::Returned)
+    Ok(outcome)
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use contracts::{Problem, ProblemCode};
 use domain::{TransferId, TransferState};
 use work_queue::RetryPolicy;
 
-use service_kit::Chain;
+use service_kit::{Chain, with_heartbeat};
 
 use crate::step::{Failure, FaultClass, StepError};
 use crate::store::{Claim, ClaimAnswer, StoreError};
@@ -93,20 +93,20 @@ impl Dispatcher {
         claim: &Claim,
         step: impl Future<Output = Result<(), StepError>>,
     ) -> Result<(), StepError> {
-        let mut step = std::pin::pin!(step);
         let pause = self.lease.to_std().unwrap_or_default() / 3;
-        loop {
-            tokio::select! {
-                ended = &mut step => return ended,
-                () = tokio::time::sleep(pause) => {
-                    match self.worker.store.renew(claim, self.worker.now() + self.lease).await {
-                        Err(error @ StoreError::LeaseLost) => return Err(error.into()),
-                        Err(error) => tracing::warn!(transfer.id = %claim.id, error = %Chain(&error), "a lease was not renewed"),
-                        Ok(()) => {}
+        let heartbeat = async {
+            loop {
+                tokio::time::sleep(pause).await;
+                match self.worker.store.renew(claim, self.worker.now() + self.lease).await {
+                    Err(error @ StoreError::LeaseLost) => return error.into(),
+                    Err(error) => {
+                        tracing::warn!(transfer.id = %claim.id, error = %Chain(&error), "a lease was not renewed");
                     }
+                    Ok(()) => {}
                 }
             }
-        }
+        };
+        with_heartbeat(step, heartbeat).await
     }
 
     async fn write_down(&self, claim: &Claim, failure: Failure) -> Next {
@@ -120,26 +120,35 @@ impl Dispatcher {
                     .ended(claim, TransferState::Rejected, &failure.problem, live, now)
                     .await
                     .map(|()| Next::Settled)
-            } else if now >= claim.horizon_ends_at {
+            } else if now >= claim.horizon_ends_at && claim.state != TransferState::Delivered {
                 self.give_up(claim, &failure).await
             } else {
-                // A peer that says it is at work is no failure to back off from.
-                let attempt =
-                    if failure.is_progress { 0 } else { u32::try_from(claim.attempts).unwrap_or_default() };
-                let delay = self.retry.delay(attempt, failure.retry_after, rand::random());
-                let due = now + TimeDelta::from_std(delay).unwrap_or(TimeDelta::hours(24));
-                store.attempt_failed(claim, &failure.problem, due, now).await.map(|()| Next::After(delay))
+                self.try_again(claim, &failure).await
             };
         written.unwrap_or_else(|error| give_back(claim, &error))
     }
 
+    async fn try_again(&self, claim: &Claim, failure: &Failure) -> Result<Next, StoreError> {
+        // A peer that says it is at work is no failure to back off from.
+        let attempt = if failure.is_progress { 0 } else { u32::try_from(claim.attempts).unwrap_or_default() };
+        let delay = self.retry.delay(attempt, failure.retry_after, rand::random());
+        let now = self.worker.now();
+        let due = now + TimeDelta::from_std(delay).unwrap_or(TimeDelta::hours(24));
+        self.worker.store.attempt_failed(claim, &failure.problem, due, now).await?;
+        Ok(Next::After(delay))
+    }
+
     /// The horizon is spent. The destination may have committed all the same: it is asked once more.
     async fn give_up(&self, claim: &Claim, failure: &Failure) -> Result<Next, StoreError> {
-        let has_receipt = claim.state == TransferState::Sealed
-            && matches!(deliver::fetch_receipt(&self.worker, claim).await, Ok(true));
-        if has_receipt {
-            // Delivered after all: the next claim closes the source, however late it is.
-            return Ok(Next::After(Duration::ZERO));
+        if claim.state == TransferState::Sealed {
+            match deliver::fetch_receipt(&self.worker, claim).await {
+                // Delivered after all: the next claim closes the source, however late it is.
+                Ok(true) => return Ok(Next::After(Duration::ZERO)),
+                Err(StepError::Failed(answer)) if answer.is_progress => {
+                    return self.try_again(claim, &answer).await;
+                }
+                Ok(false) | Err(_) => {}
+            }
         }
         let detail = format!("the last problem was {}", failure.problem.code);
         let problem = Problem::new(ProblemCode::HorizonSpent).detail(detail);

@@ -71,17 +71,7 @@ impl Lanes {
         loop {
             let now = self.dispatcher.worker.now();
             match self.store().sweep(now - age, now, BATCH * 20).await {
-                Ok(lanes) if lanes.is_empty() => {}
-                Ok(lanes) => {
-                    let count: usize = lanes.values().map(Vec::len).sum();
-                    tracing::info!(count, "transfers that wait for a worker were put on the queue again");
-                    if let Err(error) = put_on(&self.queue, lanes).await {
-                        tracing::error!(
-                            error = %Chain(&error),
-                            "the queue does not answer"
-                        );
-                    }
-                }
+                Ok(lanes) => self.put_back(lanes).await,
                 Err(error) => {
                     tracing::error!(error = %Chain(&error), "the sweep has failed");
                 }
@@ -89,6 +79,24 @@ impl Lanes {
             self.measure().await;
             age = sweep_after;
             tokio::time::sleep(self.sweep_after / 2).await;
+        }
+    }
+
+    /// Puts back what a lane has lost; a lane that is as long as what is due has lost nothing.
+    async fn put_back(&self, lanes: Enqueued) {
+        for (lane, ids) in lanes {
+            let waiting = self.queue.depth(&lane).await.map(|depth| depth.stream);
+            if waiting.is_ok_and(|waiting| waiting >= ids.len() as u64) {
+                continue;
+            }
+            tracing::info!(
+                lane,
+                count = ids.len(),
+                "transfers that wait for a worker were put on the queue again"
+            );
+            if let Err(error) = self.queue.add_many(&lane, &ids).await {
+                tracing::error!(error = %Chain(&error), "the queue does not answer");
+            }
         }
     }
 
@@ -102,19 +110,14 @@ impl Lanes {
     async fn open(self, directory: Directory, lifecycle: Lifecycle) {
         let mut changed = directory.changed();
         let mut opened = BTreeSet::new();
+        // A destination that has left the directory still has its lane while something is on its way there.
+        for code in self.store().unfinished_destinations().await.unwrap_or_default() {
+            self.open_lane(&mut opened, &lifecycle, code.to_ascii_lowercase());
+        }
         loop {
             for entry in directory.all() {
-                let is_destination = entry.role == Role::Pt && entry.code != self.dispatcher.worker.here;
-                if is_destination && opened.insert(entry.code.clone()) {
-                    let lane = entry.code.lower();
-                    tracing::info!(peer = %entry.code, "a lane is open");
-                    let dispatcher = self.dispatcher.clone();
-                    let (queue, stop, concurrency) =
-                        (self.queue.clone(), lifecycle.stop.clone(), self.concurrency);
-                    lifecycle.spawn("lane", async move {
-                        let handle = move |delivery| handle(dispatcher.clone(), delivery);
-                        work_queue::run_lane(queue, lane, concurrency, handle, stop).await;
-                    });
+                if entry.role == Role::Pt && entry.code != self.dispatcher.worker.here {
+                    self.open_lane(&mut opened, &lifecycle, entry.code.lower());
                 }
             }
             tokio::select! {
@@ -122,6 +125,19 @@ impl Lanes {
                 news = changed.changed() => if news.is_err() { return lifecycle.stop.cancelled().await },
             }
         }
+    }
+
+    fn open_lane(&self, opened: &mut BTreeSet<String>, lifecycle: &Lifecycle, lane: String) {
+        if !opened.insert(lane.clone()) {
+            return;
+        }
+        tracing::info!(lane, "a lane is open");
+        let dispatcher = self.dispatcher.clone();
+        let (queue, stop, concurrency) = (self.queue.clone(), lifecycle.stop.clone(), self.concurrency);
+        lifecycle.spawn("lane", async move {
+            let handle = move |delivery| handle(dispatcher.clone(), delivery);
+            work_queue::run_lane(queue, lane, concurrency, handle, stop).await;
+        });
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use contracts::headers::{CONTENT_DIGEST, FHIR_JSON};
 use contracts::receipt::ReceiptDocument;
-use contracts::{ContentDigest, Problem, ProblemCode};
+use contracts::{ContentDigest, Issue, Problem, ProblemCode};
 use domain::TransferId;
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
@@ -18,6 +18,9 @@ use crate::step::{Failure, FaultClass, StepError};
 
 /// The longest answer that is read, in bytes.
 const MAX_ANSWER: usize = 1 << 20;
+/// How much of a peer's issues is kept.
+const MAX_ISSUES: usize = 20;
+const MAX_ISSUE_CHARS: usize = 200;
 
 /// Clients by the exact identity that is expected at the other end. Cheap to clone.
 #[derive(Clone)]
@@ -142,15 +145,31 @@ fn refusal(status: StatusCode, body: &[u8]) -> StepError {
         None => matches!(status.as_u16(), 400 | 413 | 415 | 422),
     };
     match (is_content, problem) {
-        (true, Some(problem)) => StepError::problem(FaultClass::Content, problem),
+        (true, Some(problem)) => StepError::problem(FaultClass::Content, repeated(&problem)),
         (true, None) => StepError::failed(
             FaultClass::Content,
             ProblemCode::PackageInvalid,
             format!("the destination refused the package with status {status}"),
         ),
-        (false, Some(problem)) if known.is_some() => StepError::problem(FaultClass::Transient, problem),
+        (false, Some(problem)) if known.is_some() => {
+            StepError::problem(FaultClass::Transient, repeated(&problem))
+        }
         (false, _) => peer_fault(format!("it answered with status {status}")),
     }
+}
+
+/// Repeats a peer's problem in our own words: its code and its issues, cut short; free text stays outside.
+fn repeated(problem: &Problem) -> Problem {
+    let plain =
+        |text: &str| text.chars().filter(|c| !c.is_control()).take(MAX_ISSUE_CHARS).collect::<String>();
+    let issues = problem.issues.iter().take(MAX_ISSUES).map(|issue| Issue {
+        severity: issue.severity,
+        code: issue.code,
+        expression: plain(&issue.expression),
+        text: plain(&issue.text),
+    });
+    let code = problem.known_code().unwrap_or(ProblemCode::PackageInvalid);
+    Problem::new(code).issues(issues.collect())
 }
 
 fn in_progress(retry_after: Option<Duration>) -> StepError {

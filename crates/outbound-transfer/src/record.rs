@@ -56,7 +56,7 @@ impl Record {
                 resources.insert((resource_type.to_owned(), id_of(&resource)?), resource);
             }
         }
-        add_supporting(fhir, &patient, &mut resources).await?;
+        add_supporting(fhir, &patient, &merged, &mut resources).await?;
         let arrivals = arrivals(fhir, patient_id).await?;
         Ok(Self { patient, merged, resources, arrivals })
     }
@@ -151,6 +151,7 @@ async fn merged_into(
 async fn add_supporting(
     fhir: &FhirServer,
     patient: &Value,
+    merged: &BTreeSet<String>,
     resources: &mut BTreeMap<(String, String), Value>,
 ) -> Result<(), StepError> {
     let mut asked = BTreeSet::new();
@@ -165,6 +166,9 @@ async fn add_supporting(
             let new: Vec<String> =
                 ids.into_iter().filter(|id| asked.insert((resource_type, id.clone()))).collect();
             for resource in fhir.read_many(resource_type, &new).await? {
+                if !is_about(&resource, patient, merged) {
+                    continue; // another person's, such as a mother's: the reference becomes logical
+                }
                 note_targets(&resource, &mut next);
                 resources.insert((resource_type.to_owned(), id_of(&resource)?), resource);
             }
@@ -172,6 +176,18 @@ async fn add_supporting(
         wanted = next;
     }
     Ok(())
+}
+
+/// Tells whether a resource is about nobody, or about this person.
+fn is_about(resource: &Value, patient: &Value, merged: &BTreeSet<String>) -> bool {
+    let Some(subject) = resource.get("subject") else { return true };
+    let text = subject.get("reference").and_then(Value::as_str).unwrap_or_default();
+    match references::target(text) {
+        Target::Relative { resource_type: "Patient", id } => {
+            patient.get("id").and_then(Value::as_str) == Some(id) || merged.contains(id)
+        }
+        _ => false,
+    }
 }
 
 fn note_targets(resource: &Value, wanted: &mut BTreeMap<&'static str, BTreeSet<String>>) {

@@ -41,7 +41,10 @@ impl Requests {
         new: NewTransfer,
         caller: &str,
     ) -> Result<TransferView, ApiError> {
-        self.check(&new)?;
+        // A key that is known already is answered by what was accepted then, whatever has changed since.
+        if self.store.find(id).await?.is_none() {
+            self.check(&new)?;
+        }
         let now = self.clock.now();
         let horizon_ends_at = now + self.horizon;
         let request = Request { id, new, requested_by: caller.to_owned(), horizon_ends_at };
@@ -58,10 +61,17 @@ impl Requests {
         if new.approval_ref.trim().is_empty() || new.approval_ref.chars().count() > MAX_APPROVAL_REF {
             return Err(ApiError::Invalid("approval_ref must hold 1 to 200 characters"));
         }
-        if let Some(identifier) = &new.destination_identifier
-            && (identifier.system.trim().is_empty() || identifier.value.trim().is_empty())
-        {
-            return Err(ApiError::Invalid("destination_identifier needs a system and a value"));
+        if let Some(identifier) = &new.destination_identifier {
+            if identifier.system.trim().is_empty() || identifier.value.trim().is_empty() {
+                return Err(ApiError::Invalid("destination_identifier needs a system and a value"));
+            }
+            if identifier.system == fhir::ORIGIN_SYSTEM {
+                return Err(ApiError::Invalid("destination_identifier cannot be an origin record"));
+            }
+        }
+        let identifier = new.destination_identifier.iter().flat_map(|known| [&known.system, &known.value]);
+        if identifier.chain([&new.approval_ref]).any(|text| text.chars().any(char::is_control)) {
+            return Err(ApiError::Invalid("control characters are not accepted"));
         }
         let destination = self.directory.get(&new.transfer_to);
         let is_known = destination.is_some_and(|entry| {

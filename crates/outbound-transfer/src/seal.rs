@@ -24,7 +24,7 @@ pub async fn seal(worker: &Worker, claim: &Claim) -> Result<(), StepError> {
             sealed_at: now,
         },
     );
-    refuse_if_too_large(worker, claim, package.bytes.len())?;
+    refuse_if_too_large(worker, package.bytes.len())?;
     let digest = ContentDigest::of(&package.bytes);
     let sealed = worker
         .keys
@@ -47,15 +47,16 @@ fn refuse_if_closed_elsewhere(claim: &Claim, record: &Record) -> Result<(), Step
     }
 }
 
-fn refuse_if_too_large(worker: &Worker, claim: &Claim, bytes: usize) -> Result<(), StepError> {
-    let Some(peer) = worker.directory.get(&claim.transfer_to) else { return Ok(()) };
-    let allowed = peer.limits.bytes_per_package;
+fn refuse_if_too_large(worker: &Worker, bytes: usize) -> Result<(), StepError> {
+    // What its peers allow this province stands in its own entry.
+    let Some(own) = worker.directory.get(&worker.here) else { return Ok(()) };
+    let allowed = own.limits.bytes_per_package;
     if u64::try_from(bytes).is_ok_and(|bytes| bytes <= allowed) {
         return Ok(());
     }
     Err(StepError::failed(
         FaultClass::Content,
         ProblemCode::TooLarge,
-        format!("the package has {bytes} bytes; {} accepts {allowed}", claim.transfer_to),
+        format!("the package has {bytes} bytes; this province may send at most {allowed}"),
     ))
 }

@@ -7,7 +7,11 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 use sqlx::PgPool;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::PgPoolOptions;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+/// No statement, lock or forgotten transaction of ours holds others up for long.
+const SESSION_LIMITS: [(&str, &str); 3] =
+    [("lock_timeout", "10s"), ("statement_timeout", "30s"), ("idle_in_transaction_session_timeout", "60s")];
 
 /// Where the service's database is.
 #[derive(Debug, Clone, Deserialize)]
@@ -29,11 +33,13 @@ fn default_connections() -> u32 {
 
 /// Opens a pool, with bounded patience for a database that is still starting.
 pub async fn connect(config: &DatabaseConfig) -> anyhow::Result<PgPool> {
-    let url = read_url(&config.url_file)?;
+    let options: PgConnectOptions =
+        read_url(&config.url_file)?.parse().context("the database URL is wrong")?;
+    let options = options.options(SESSION_LIMITS);
     PgPoolOptions::new()
         .max_connections(config.max_connections)
         .acquire_timeout(Duration::from_secs(10))
-        .connect(&url)
+        .connect_with(options)
         .await
         .context("cannot connect to the database")
 }

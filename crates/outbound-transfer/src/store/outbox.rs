@@ -77,6 +77,17 @@ impl Store {
         Ok(lanes)
     }
 
+    /// Returns the destinations of all unfinished transfers.
+    pub async fn unfinished_destinations(&self) -> Result<Vec<String>, StoreError> {
+        let rows = sqlx::query_scalar!(
+            "-- outbound.unfinished_destinations
+            SELECT DISTINCT transfer_to FROM transfer WHERE state IN ('requested', 'sealed', 'delivered')"
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows)
+    }
+
     /// Returns how many transfers stand in each state, by destination.
     pub async fn depths(&self) -> Result<Vec<(String, String, i64)>, StoreError> {
         let rows = sqlx::query!(
