@@ -1,8 +1,9 @@
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use fhir::references::linked_patients;
 use futures::TryStreamExt;
 use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use reqwest::{RequestBuilder, Url};
@@ -15,6 +16,8 @@ use crate::paging::next_page;
 const FHIR_JSON: &str = "application/fhir+json";
 const PAGE_SIZE: &str = "200";
 const IDS_PER_SEARCH: usize = 100;
+/// Merged records that are followed.
+const MAX_MERGED: usize = 50;
 
 /// How the client treats its server.
 #[derive(Debug, Clone)]
@@ -183,6 +186,33 @@ impl FhirServer {
             Some("410") => Ok(Found::Deleted),
             _ => Err(FhirError::Unavailable { source: None }),
         }
+    }
+
+    /// Returns the ids of all patients that were merged into this one (`replaced-by`), merges of merges included.
+    ///
+    /// # Errors
+    /// `Unreadable` when there are more than 50.
+    pub async fn merged_into(&self, live: &Value) -> Result<BTreeSet<String>, FhirError> {
+        let id = live
+            .get("id")
+            .and_then(Value::as_str)
+            .ok_or(FhirError::Unreadable { what: "a resource without id" })?;
+        let mut merged: BTreeSet<String> = linked_patients(live, "replaces").map(str::to_owned).collect();
+        let mut unseen: Vec<String> = std::iter::once(id.to_owned()).chain(merged.iter().cloned()).collect();
+        while let Some(current) = unseen.pop() {
+            for other in self.search("Patient", &[("link", &format!("Patient/{current}"))]).await? {
+                let is_replaced = linked_patients(&other, "replaced-by").any(|by| by == current);
+                let other_id = other.get("id").and_then(Value::as_str).unwrap_or_default();
+                if is_replaced && merged.insert(other_id.to_owned()) {
+                    unseen.push(other_id.to_owned());
+                }
+            }
+            if merged.len() > MAX_MERGED {
+                return Err(FhirError::Unreadable { what: "more merged records than can be followed" });
+            }
+        }
+        merged.remove(id);
+        Ok(merged)
     }
 
     /// Writes a transaction Bundle: all of it, or nothing.

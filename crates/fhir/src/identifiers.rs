@@ -48,6 +48,35 @@ pub fn normalise_system(system: &str) -> String {
     name.and_then(canonical_name).map_or_else(|| system.to_owned(), |name| format!("{BASE}{name}"))
 }
 
+/// Returns every spelling under which a number may have been stored: each alias of its naming system with the
+/// value as it is, in its one spelling and, for ten digits, in groups. Systems that are no health number, and
+/// values in other shapes, have only their own.
+pub fn spellings(system: &str, value: &str) -> Vec<(String, String)> {
+    let canonical = normalise_value(system, value);
+    let mut values = vec![value.trim().to_owned()];
+    if canonical.len() == 10 && canonical.bytes().all(|b| b.is_ascii_digit()) {
+        let (a, b, c) = (&canonical[..4], &canonical[4..7], &canonical[7..]);
+        values.extend([format!("{a} {b} {c}"), format!("{a}-{b}-{c}")]);
+    }
+    values.push(canonical);
+    values.sort();
+    values.dedup();
+    let mut systems = vec![system.trim().to_owned(), normalise_system(system)];
+    if let Some(name) =
+        normalise_system(system).strip_prefix(BASE).filter(|name| HEALTH_NUMBERS.contains(name))
+    {
+        let mixed_up = match name.strip_suffix("-healthcare-id") {
+            Some(start) => format!("{start}-hcn"),
+            None => name.replace("-patient-hcn", "-patient-healthcare-id"),
+        };
+        let bases = std::iter::once(&BASE).chain(OTHER_BASES);
+        systems.extend(bases.flat_map(|base| [format!("{base}{name}"), format!("{base}{mixed_up}")]));
+    }
+    systems.sort();
+    systems.dedup();
+    systems.iter().flat_map(|system| values.iter().map(|value| (system.clone(), value.clone()))).collect()
+}
+
 /// Finds the health number that a name, or one of its mix-ups of `hcn` and `healthcare-id`, means.
 fn canonical_name(name: &str) -> Option<&'static str> {
     let name = name.trim_end_matches('/');

@@ -100,6 +100,18 @@ fn walk_mut(value: &mut Value, key: &str, rewrite: &mut impl FnMut(&mut Map<Stri
     }
 }
 
+/// Returns the ids of the patients that a Patient is linked to in this way (R4 `Patient.link.type`), on its own
+/// server.
+pub fn linked_patients<'a>(patient: &'a Value, link_type: &'a str) -> impl Iterator<Item = &'a str> {
+    let links = patient.get("link").and_then(Value::as_array).into_iter().flatten();
+    links.filter(move |link| link.get("type").and_then(Value::as_str) == Some(link_type)).filter_map(|link| {
+        match target(link.pointer("/other/reference")?.as_str()?) {
+            Target::Relative { resource_type: "Patient", id } => Some(id),
+            _ => None,
+        }
+    })
+}
+
 fn is_reference(object: &Map<String, Value>, key: &str) -> bool {
     if key == "education" || object.contains_key("resourceType") {
         return false;

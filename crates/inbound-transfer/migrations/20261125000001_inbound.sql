@@ -9,6 +9,7 @@ CREATE TABLE inbound_transfer (
     updated_at    timestamptz NOT NULL,
     lease         bigint NOT NULL DEFAULT 0, -- fencing number: grows with each claim
     lease_until   timestamptz,
+    plan_attempts integer NOT NULL DEFAULT 0, -- failed attempts to carry the plan out after its first worker has gone
     plan_key_id   text,
     plan          bytea,                     -- AES-256-GCM, bound to sender and id; gone after the commit
     receipt       jsonb,                     -- the payload; never changes

@@ -11,6 +11,8 @@ use crate::receipt;
 use crate::refusal::Refusal;
 use crate::store::{Claim, Store, StoredPlan};
 
+/// Attempts after which a plan is looked at as one that can never be carried out.
+const HOPELESS: i32 = 20;
 /// Attempts at a transaction that collides with another.
 const COLLISIONS: u32 = 8;
 
@@ -27,8 +29,39 @@ pub(crate) async fn store_plan(
     Ok(())
 }
 
+/// Goes on with a stored plan whose worker has gone: it may have been carried out already.
+pub(crate) async fn resume(intake: &Intake, claim: &Claim, stored: &StoredPlan) -> Result<String, Refusal> {
+    let plan = open(intake, claim, stored)?;
+    if is_carried_out(intake, &plan).await? {
+        return finish(intake, claim, &plan).await;
+    }
+    let outcome = carry_out(intake, claim, &plan).await;
+    if let Err(Refusal::Fhir(FhirError::Unavailable { .. } | FhirError::Collision)) = &outcome {
+        give_up_if_hopeless(intake, claim, &plan).await?;
+    }
+    outcome
+}
+
+/// A plan that a healthy FHIR server fails on again and again holds up everybody's packages about this person: it is
+/// dropped, loudly, once it is sure that nothing of it was written.
+async fn give_up_if_hopeless(intake: &Intake, claim: &Claim, plan: &Plan) -> Result<(), Refusal> {
+    let attempts = intake.store.plan_failed(claim).await?;
+    if attempts < HOPELESS || intake.fhir.ping().await.is_err() || is_carried_out(intake, plan).await? {
+        return Ok(());
+    }
+    tracing::error!(transfer.id = %claim.id, peer = %claim.sender, attempts,
+        "a plan was dropped: the FHIR server fails on it again and again; nothing was written");
+    intake.store.plan_dropped(claim, intake.clock.now()).await?;
+    Ok(())
+}
+
+/// The Provenance is written in the same transaction as everything else.
+async fn is_carried_out(intake: &Intake, plan: &Plan) -> Result<bool, Refusal> {
+    Ok(matches!(intake.fhir.read("Provenance", &plan.provenance).await?, Found::Present(_)))
+}
+
 /// Reads a stored plan back.
-pub(crate) fn open(intake: &Intake, claim: &Claim, stored: &StoredPlan) -> Result<Plan, Refusal> {
+fn open(intake: &Intake, claim: &Claim, stored: &StoredPlan) -> Result<Plan, Refusal> {
     let bytes = intake.keys.open(&stored.sealed.key_id, &stored.sealed.bytes, &Store::bound_to(claim))?;
     serde_json::from_slice(&bytes).map_err(|_| Refusal::Internal("a stored plan cannot be read".to_owned()))
 }
@@ -37,6 +70,11 @@ pub(crate) fn open(intake: &Intake, claim: &Claim, stored: &StoredPlan) -> Resul
 pub(crate) async fn carry_out(intake: &Intake, claim: &Claim, plan: &Plan) -> Result<String, Refusal> {
     write(intake, claim, plan).await?;
     service_kit::hold::point("after-transaction").await;
+    finish(intake, claim, plan).await
+}
+
+/// Writes the commit into the ledger and signs the receipt.
+async fn finish(intake: &Intake, claim: &Claim, plan: &Plan) -> Result<String, Refusal> {
     let now = intake.clock.now();
     let stored = receipt::make(intake, claim, plan, now).await?;
     intake.store.committed(claim, &stored, &plan.records, now).await?;
@@ -72,7 +110,7 @@ async fn write(intake: &Intake, claim: &Claim, plan: &Plan) -> Result<(), Refusa
 }
 
 async fn after_stale(intake: &Intake, claim: &Claim, plan: &Plan) -> Result<(), Refusal> {
-    if matches!(intake.fhir.read("Provenance", &plan.provenance).await?, Found::Present(_)) {
+    if is_carried_out(intake, plan).await? {
         return Ok(());
     }
     tracing::warn!(transfer.id = %claim.id, peer = %claim.sender, "the record has changed since it was planned");

@@ -3,9 +3,11 @@
 use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
 use axum::{Json, Router};
-use peers::Directory;
+use domain::Jurisdiction;
+use peers::{Directory, JurisdictionEntry};
 use service_kit::request_log::observed;
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use utoipa::OpenApi;
@@ -26,8 +28,27 @@ pub struct GatewayState {
     pub directory: Directory,
     /// How many packages are worked on at once.
     pub slots: Arc<Semaphore>,
+    /// How many of each peer's packages are worked on at once, as its entry allows.
+    pub peer_slots: PeerSlots,
     /// An intake goes on when its caller has gone.
     pub tasks: TaskTracker,
+}
+
+/// The slots of each peer, with the number that they were made for.
+pub type PeerSlots = Arc<Mutex<HashMap<Jurisdiction, (u32, Arc<Semaphore>)>>>;
+
+impl GatewayState {
+    /// Returns a peer's slots; a changed limit gets new ones.
+    fn slots_of(&self, peer: &JurisdictionEntry) -> Arc<Semaphore> {
+        let allowed = peer.limits.concurrent;
+        let mut all = self.peer_slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let made = || (allowed, Arc::new(Semaphore::new(usize::try_from(allowed).unwrap_or(1))));
+        let slots = all.entry(peer.code.clone()).or_insert_with(made);
+        if slots.0 != allowed {
+            *slots = made();
+        }
+        slots.1.clone()
+    }
 }
 
 #[derive(OpenApi)]

@@ -13,7 +13,7 @@ use fhir::rules::{self, RuleKind};
 use fhir_client::FhirServer;
 use mtls::Credentials;
 use serde_json::Value;
-use service_kit::{Chain, PackageKeys};
+use service_kit::{Chain, PackageKeys, with_heartbeat};
 
 use crate::plan::{self, Plan};
 use crate::refusal::Refusal;
@@ -92,11 +92,11 @@ impl Intake {
                 Ok(Taken::OtherBytes)
             }
             Found::Planned(claim, stored) => {
-                let plan = commit::open(self, &claim, &stored)?;
-                self.settle(&claim, self.keeping(&claim, commit::carry_out(self, &claim, &plan)).await).await
+                let outcome = self.keeping(&claim, Box::pin(commit::resume(self, &claim, &stored))).await;
+                self.settle(&claim, outcome).await
             }
             Found::Claimed(claim) => {
-                let outcome = self.keeping(&claim, self.work(&claim, body)).await;
+                let outcome = self.keeping(&claim, Box::pin(self.work(&claim, body))).await;
                 self.settle(&claim, outcome).await
             }
         }
@@ -116,20 +116,20 @@ impl Intake {
         claim: &Claim,
         work: impl Future<Output = Result<T, Refusal>>,
     ) -> Result<T, Refusal> {
-        let mut work = std::pin::pin!(work);
         let pause = self.lease.to_std().unwrap_or_default() / 3;
-        loop {
-            tokio::select! {
-                ended = &mut work => return ended,
-                () = tokio::time::sleep(pause) => {
-                    match self.store.renew(claim, self.clock.now() + self.lease).await {
-                        Err(error @ StoreError::LeaseLost) => return Err(error.into()),
-                        Err(error) => tracing::warn!(transfer.id = %claim.id, error = %Chain(&error), "a lease was not renewed"),
-                        Ok(()) => {}
+        let heartbeat = async {
+            loop {
+                tokio::time::sleep(pause).await;
+                match self.store.renew(claim, self.clock.now() + self.lease).await {
+                    Err(error @ StoreError::LeaseLost) => return error.into(),
+                    Err(error) => {
+                        tracing::warn!(transfer.id = %claim.id, error = %Chain(&error), "a lease was not renewed");
                     }
+                    Ok(()) => {}
                 }
             }
-        }
+        };
+        with_heartbeat(work, heartbeat).await
     }
 
     /// Writes a refusal down, or gives the arrival back.
@@ -180,7 +180,11 @@ impl Intake {
         }
         let known = plan::Local { patient, ..known };
         let known = local::complete(known, &self.fhir, unit, &self.here).await?;
-        let plan = plan::make(unit, &self.here, &known, self.clock.now()).map_err(Refusal::Content)?;
+        let (unit, here, now) = (unit.clone(), self.here.clone(), self.clock.now());
+        let planning = tokio::task::spawn_blocking(move || plan::make(&unit, &here, &known, now)).await;
+        let plan = planning
+            .map_err(|_| Refusal::Internal("planning panicked".to_owned()))?
+            .map_err(Refusal::Content)?;
         keys.sort();
         keys.dedup();
         Ok((plan, keys.len() as u64))

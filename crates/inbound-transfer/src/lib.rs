@@ -81,6 +81,7 @@ impl Service for InboundTransfer {
             intake: taking.clone(),
             directory: directory.clone(),
             slots: Arc::new(Semaphore::new(intake.concurrency)),
+            peer_slots: http::PeerSlots::default(),
             tasks: lifecycle.tasks.clone(),
         });
 

@@ -29,8 +29,11 @@ pub async fn complete(
         }
     }
     local.deleted = deleted(&local, fhir, unit, here).await?;
-    if let Some(id) = local.patient.as_ref().and_then(|patient| patient.get("id")?.as_str()) {
-        local.doses = fhir.search("Immunization", &[("patient", &format!("Patient/{id}"))]).await?;
+    if let Some(patient) = &local.patient {
+        local.merged = fhir.merged_into(patient).await?;
+        let own = patient.get("id").and_then(Value::as_str).unwrap_or_default();
+        let people: Vec<&str> = std::iter::once(own).chain(local.merged.iter().map(String::as_str)).collect();
+        local.doses = fhir.search("Immunization", &[("patient", &people.join(","))]).await?;
     }
     Ok(local)
 }

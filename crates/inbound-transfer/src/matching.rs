@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use contracts::{Issue, ProblemCode};
 use domain::Jurisdiction;
 use fhir::IssueCode;
-use fhir::identifiers::{matching_numbers, normalise_system};
+use fhir::identifiers::{matching_numbers, normalise_system, normalise_value, spellings};
 use fhir::origin::{ORIGIN_SYSTEM, OriginRecord, copied_from, is_copy};
-use fhir::references::{self, Target};
+use fhir::references::linked_patients;
 use fhir_client::{FhirServer, Found};
 use serde_json::Value;
 use unicode_normalization::UnicodeNormalization;
@@ -54,9 +54,8 @@ pub async fn find(
             add(fhir, &mut candidates, candidate).await?;
         }
     }
-    for (system, value) in numbers(unit) {
-        let found = fhir.search_few("Patient", &[("identifier", &format!("{system}|{value}"))], 10).await?;
-        for candidate in found {
+    for number in numbers(unit) {
+        for candidate in by_number(fhir, &number).await? {
             let candidate = live(fhir, candidate).await?;
             let is_selected = candidates.contains_key(id(&candidate));
             let same_birth_date =
@@ -75,6 +74,42 @@ pub async fn find(
     }
     refuse_namesakes(fhir, patient).await?;
     Ok(None)
+}
+
+/// Finds whoever has a number in use, however it was spelled when it was stored.
+async fn by_number(fhir: &FhirServer, number: &(String, String)) -> Result<Vec<Value>, Refusal> {
+    let spellings = spellings(&number.0, &number.1);
+    let tokens: Vec<String> = spellings.iter().map(|(system, value)| token(system, value)).collect();
+    let mut found = fhir.search_few("Patient", &[("identifier", &tokens.join(","))], 20).await?;
+    found.retain(|candidate| has_in_use(candidate, number));
+    Ok(found)
+}
+
+fn has_in_use(patient: &Value, number: &(String, String)) -> bool {
+    let identifiers = patient.get("identifier").and_then(Value::as_array);
+    identifiers.into_iter().flatten().any(|identifier| {
+        let text = |name| identifier.get(name).and_then(Value::as_str).unwrap_or_default();
+        let (system, value) = (text("system"), text("value"));
+        text("use") != "old"
+            && normalise_system(system) == number.0
+            && normalise_value(system, value) == number.1
+    })
+}
+
+/// Writes a token of a search (R4 §3.1.1.4.3): what separates tokens is escaped.
+fn token(system: &str, value: &str) -> String {
+    format!("{}|{}", escaped(system), escaped(value))
+}
+
+fn escaped(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in text.chars() {
+        if matches!(c, '\\' | ',' | '|' | '$') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
 }
 
 async fn add(
@@ -103,7 +138,7 @@ async fn by_origin(
         };
     }
     let mut selected = Vec::new();
-    let token = format!("{ORIGIN_SYSTEM}|{origin}");
+    let token = token(ORIGIN_SYSTEM, &origin.to_string());
     for candidate in fhir.search_few("Patient", &[("identifier", &token)], 10).await? {
         let speaks_for_itself = origin.jurisdiction == unit.sender;
         let is_original = !is_copy(&candidate, here);
@@ -114,8 +149,8 @@ async fn by_origin(
             .and_then(|copied| received.get(&copied.to_string()))
             .is_some_and(|known| known.sender == origin.jurisdiction);
         let is_trusted = speaks_for_itself && (is_original || received_from_owner);
-        if !is_trusted && birth_date(&candidate) != birth_date(patient) {
-            return Err(multiple("the record this origin names here has another birth date"));
+        if !is_trusted && !is_likely_same(patient, &candidate) {
+            return Err(multiple("the record that this origin names here is not clearly the same person"));
         }
         selected.push(candidate);
     }
@@ -124,6 +159,17 @@ async fn by_origin(
         return Err(deleted());
     }
     Ok(selected)
+}
+
+/// What a third province says of another's record needs more: the birth date, and a number or a name in common.
+fn is_likely_same(arriving: &Value, candidate: &Value) -> bool {
+    let numbers = matching_numbers(candidate);
+    let shares_number = matching_numbers(arriving).iter().any(|number| numbers.contains(number));
+    let names_here = names(candidate);
+    let shares_name = names(arriving).iter().any(|name| names_here.contains(name));
+    birth_date(arriving).is_some()
+        && birth_date(arriving) == birth_date(candidate)
+        && (shares_number || shares_name)
 }
 
 /// Tells whether a patient that is said to be ours is: same birth date, and one identifier in common.
@@ -146,7 +192,8 @@ fn proves_same_person(arriving: &Value, own: &Value) -> bool {
 /// Follows `replaced-by` to the record that is in use.
 async fn live(fhir: &FhirServer, mut patient: Value) -> Result<Value, Refusal> {
     for _ in 0..MAX_HOPS {
-        let Some(next) = replaced_by(&patient) else { return Ok(patient) };
+        let next = linked_patients(&patient, "replaced-by").next().map(str::to_owned);
+        let Some(next) = next else { return Ok(patient) };
         match fhir.read("Patient", &next).await? {
             Found::Present(resource) => patient = resource,
             Found::Absent | Found::Deleted => return Err(deleted()),
@@ -155,30 +202,13 @@ async fn live(fhir: &FhirServer, mut patient: Value) -> Result<Value, Refusal> {
     Err(multiple("the records found here replace each other in a circle"))
 }
 
-fn replaced_by(patient: &Value) -> Option<String> {
-    patient.get("link")?.as_array()?.iter().find_map(|link| {
-        if link.get("type")?.as_str()? != "replaced-by" {
-            return None;
-        }
-        match references::target(link.pointer("/other/reference")?.as_str()?) {
-            Target::Relative { resource_type: "Patient", id } => Some(id.to_owned()),
-            _ => None,
-        }
-    })
-}
-
 /// Without any shared number, a person of the same name and birth date is too likely the same to make a second
 /// record, and too uncertain to add to the first.
 async fn refuse_namesakes(fhir: &FhirServer, patient: &Value) -> Result<(), Refusal> {
     let Some(birth_date) = birth_date(patient) else { return Ok(()) };
     let ours = names(patient);
     for name in &ours {
-        let escaped = name
-            .family_as_written
-            .replace('\\', "\\\\")
-            .replace(',', "\\,")
-            .replace('|', "\\|")
-            .replace('$', "\\$");
+        let escaped = escaped(&name.family_as_written);
         let criteria = [("birthdate", birth_date), ("family", escaped.as_str())];
         let found = fhir.search_few("Patient", &criteria, MAX_NAMESAKES).await?;
         let is_namesake =

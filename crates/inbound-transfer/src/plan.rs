@@ -33,7 +33,9 @@ pub struct Local {
     pub resources: BTreeMap<(String, String), Value>,
     /// Which of our own records that come home have been deleted here.
     pub deleted: BTreeSet<(String, String)>,
-    /// The patient's immunizations.
+    /// The ids of patients that were merged into the matched one here.
+    pub merged: BTreeSet<String>,
+    /// The patient's immunizations, those of merged records among them.
     pub doses: Vec<Value>,
     /// What was received of the arriving records before, by origin.
     pub received: BTreeMap<String, ReceivedRecord>,
@@ -60,6 +62,7 @@ pub struct Plan {
 
 /// Makes the plan, or says why the package is refused.
 pub fn make(unit: &Unit, here: &Jurisdiction, local: &Local, now: DateTime<Utc>) -> Result<Plan, Problem> {
+    refuse_patient_links(unit)?;
     let mut builder = Builder::new(unit, here, local);
     let decision = whose_word::of_patient(
         &unit.patient,
@@ -112,6 +115,7 @@ impl<'a> Builder<'a> {
 
     fn decide(&mut self, arriving: &Arriving) -> Result<(), Problem> {
         let incoming = rewritten(arriving, &self.ids, &self.unit.sender);
+        self.refuse_without_patient(arriving, &incoming)?;
         let id = self.ids.of_url(&arriving.full_url);
         if self.is_new(arriving) && arriving.resource_type == "Immunization" {
             if duplicate_of(arriving, &incoming, self.here, self.local, &self.ids).is_some() {
@@ -126,12 +130,26 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
+    /// A dose or an allergy that would not hang on this person is never written.
+    fn refuse_without_patient(&self, arriving: &Arriving, incoming: &Value) -> Result<(), Problem> {
+        let hangs_on_patient =
+            ["Immunization", "AllergyIntolerance"].contains(&arriving.resource_type.as_str());
+        let expected = format!("Patient/{}", self.ids.patient);
+        let patient = incoming.pointer("/patient/reference").and_then(Value::as_str);
+        if !hangs_on_patient || patient == Some(&expected) {
+            return Ok(());
+        }
+        let expression = format!("{}.patient", arriving.resource_type);
+        let issue = Issue::error(IssueCode::Value, expression, "must refer to the package's Patient");
+        Err(Problem::new(ProblemCode::PackageInvalid).issues(vec![issue]))
+    }
+
     fn is_new(&self, arriving: &Arriving) -> bool {
         is_new(arriving, self.unit, self.here, self.local)
     }
 
     fn compare_with_doses(&mut self, arriving: &Arriving, incoming: &Value) -> Result<(), Problem> {
-        for dose in &self.local.doses {
+        for dose in self.local.doses.iter().filter(|dose| !self.ids.is_own(dose)) {
             match relation(incoming, dose) {
                 Relation::IdentifierConflict => {
                     let text =
@@ -142,7 +160,6 @@ impl<'a> Builder<'a> {
                 Relation::Possible => {
                     let text = "a dose of the same kind is recorded here within 23 days: possibly the same";
                     self.warnings.push(Issue::warning(IssueCode::Duplicate, expression(arriving), text));
-                    return Ok(());
                 }
                 Relation::Same | Relation::Other => {}
             }
@@ -261,6 +278,17 @@ impl<'a> Builder<'a> {
     }
 }
 
+/// Links between patients are local to a server; one that arrives could only mislead.
+fn refuse_patient_links(unit: &Unit) -> Result<(), Problem> {
+    let links = unit.patient.resource.get("link").and_then(Value::as_array);
+    if links.into_iter().flatten().all(|link| link.pointer("/other/reference").is_none()) {
+        return Ok(());
+    }
+    let issue =
+        Issue::error(IssueCode::BusinessRule, "Patient.link", "must not refer to a Patient literally");
+    Err(Problem::new(ProblemCode::PackageInvalid).issues(vec![issue]))
+}
+
 /// Tells whether a record is neither ours nor here already.
 fn is_new(arriving: &Arriving, unit: &Unit, here: &Jurisdiction, local: &Local) -> bool {
     let key = (arriving.resource_type.clone(), arriving.local_id(&unit.sender, here));
@@ -282,7 +310,9 @@ fn duplicate_of(
     if arriving.resource_type != "Immunization" || arriving.comes_home(here) || is_known {
         return None;
     }
-    let same = local.doses.iter().find(|dose| relation(incoming, dose) == Relation::Same)?;
+    // What the same package holds is another event by the sender's own word, such as a correction.
+    let others = local.doses.iter().filter(|dose| !ids.is_own(dose));
+    let same = others.into_iter().find(|dose| relation(incoming, dose) == Relation::Same)?;
     same.get("id")?.as_str().map(str::to_owned)
 }
 

@@ -1,8 +1,11 @@
 //! The signed receipt: a payload that never changes, under a signature that is renewed.
 
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use contracts::Receipt;
 use domain::{Jurisdiction, TransferId};
+use serde_json::Value;
 
 use crate::intake::Intake;
 use crate::plan::Plan;
@@ -30,19 +33,28 @@ pub(crate) async fn make(
     sign(intake, receipt)
 }
 
-/// Returns the receipt of an earlier commit, its signature renewed if the signer's certificate has expired.
+/// Returns the receipt of an earlier commit, its signature renewed if it was made with another certificate than the
+/// present one: that may have expired or been revoked.
 pub(crate) async fn current(
     intake: &Intake,
     sender: &Jurisdiction,
     id: TransferId,
     stored: Stored,
 ) -> Result<String, Refusal> {
-    if stored.signed_until > intake.clock.now() {
+    if stored.signed_until > intake.clock.now() && is_signed_by_present(intake, &stored.jws) {
         return Ok(stored.jws);
     }
     let renewed = sign(intake, stored.receipt)?;
     intake.store.renew_signature(sender, id, &renewed.jws, renewed.signed_until).await?;
     Ok(renewed.jws)
+}
+
+fn is_signed_by_present(intake: &Intake, jws: &str) -> bool {
+    let header = jws.split('.').next().and_then(|part| URL_SAFE_NO_PAD.decode(part).ok());
+    let header: Option<Value> = header.and_then(|json| serde_json::from_slice(&json).ok());
+    let leaf = header.as_ref().and_then(|header| header.pointer("/x5c/0")?.as_str());
+    leaf.is_some()
+        && leaf == intake.credentials.chain_der().first().map(|der| STANDARD.encode(der)).as_deref()
 }
 
 fn sign(intake: &Intake, receipt: Receipt) -> Result<Stored, Refusal> {

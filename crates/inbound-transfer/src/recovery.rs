@@ -33,11 +33,7 @@ pub async fn once(intake: &Intake) {
         }
     };
     for (claim, stored) in claims {
-        let outcome = match commit::open(intake, &claim, &stored) {
-            Ok(plan) => intake.keeping(&claim, commit::carry_out(intake, &claim, &plan)).await,
-            Err(error) => Err(error),
-        };
-        match outcome {
+        match intake.keeping(&claim, Box::pin(commit::resume(intake, &claim, &stored))).await {
             Ok(_) => {
                 tracing::warn!(transfer.id = %claim.id, peer = %claim.sender, "an unfinished plan was finished");
             }

@@ -1,7 +1,8 @@
 //! A checked package, taken apart: one person, and what belongs to them.
 
 use domain::{Jurisdiction, TransferId};
-use fhir::origin::{DESTINATION_IDENTIFIER, OriginRecord, origins, stable_id};
+use fhir::identifiers::{normalise_system, normalise_value};
+use fhir::origin::{DESTINATION_IDENTIFIER, ORIGIN_SYSTEM, OriginRecord, origins, stable_id};
 use serde_json::Value;
 
 /// A resource as it arrived.
@@ -114,5 +115,7 @@ fn take_destination_identifier(patient: &mut Value) -> Option<(String, String)> 
         object.remove("extension");
     }
     let identifier = identifier?;
-    Some((identifier.get("system")?.as_str()?.to_owned(), identifier.get("value")?.as_str()?.to_owned()))
+    let (system, value) = (identifier.get("system")?.as_str()?, identifier.get("value")?.as_str()?);
+    // An origin record selects by its own rules only.
+    (system != ORIGIN_SYSTEM).then(|| (normalise_system(system), normalise_value(system, value)))
 }

@@ -2,23 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use contracts::ProblemCode;
+use contracts::{Problem, ProblemCode};
 use domain::PatientId;
 use fhir::canonical::content_hash;
 use fhir::origin::TRANSFER_SYSTEM;
-use fhir::references::{self, Target};
+use fhir::references::{self, Target, linked_patients};
 use fhir_client::FhirServer;
 use serde_json::Value;
 
-use crate::step::{FaultClass, StepError};
+use crate::step::{Failure, FaultClass, StepError};
 use crate::store::Snapshot;
 
 /// What hangs on a patient and is sent.
 const CLINICAL: [&str; 2] = ["Immunization", "AllergyIntolerance"];
 /// What those may refer to and is sent with them.
 const SUPPORTING: [&str; 4] = ["Organization", "Practitioner", "Location", "Observation"];
-/// Merges of merges that are followed.
-const MAX_MERGED: usize = 50;
 
 /// A person's record as it stands on the FHIR server.
 #[derive(Debug, Clone)]
@@ -37,7 +35,7 @@ impl Record {
     /// Reads everything that belongs to the patient, over all pages and merged records.
     pub async fn read(fhir: &FhirServer, patient_id: &PatientId) -> Result<Self, StepError> {
         let patient = read_patient(fhir, patient_id).await?;
-        let merged = merged_into(fhir, &patient, patient_id).await?;
+        let merged = fhir.merged_into(&patient).await?;
         let people = std::iter::once(patient_id.expose()).chain(merged.iter().map(String::as_str));
         let people = people.collect::<Vec<_>>().join(",");
         let mut resources = BTreeMap::new();
@@ -85,66 +83,23 @@ async fn read_patient(fhir: &FhirServer, patient_id: &PatientId) -> Result<Value
             "the FHIR server has no patient of this id; check patient_id",
         ));
     };
-    match live_record(&patient) {
+    let live = linked_patients(&patient, "replaced-by").next().map(str::to_owned);
+    match live {
         None => Ok(patient),
-        Some(live) => {
-            let error = StepError::failed(
-                FaultClass::Content,
-                ProblemCode::PatientMerged,
-                "the record was merged into the one named by live_patient_id; request a transfer of that one",
-            );
-            Err(match error {
-                StepError::Failed(mut failure) => {
-                    failure.live_patient_id = PatientId::parse(&live).ok();
-                    StepError::Failed(failure)
-                }
-                other @ StepError::Store(_) => other,
-            })
-        }
+        Some(live) => Err(merged_away(&live)),
     }
 }
 
-/// Returns the id of the patient that replaces this one (`link.type` = `replaced-by`).
-fn live_record(patient: &Value) -> Option<String> {
-    linked(patient, "replaced-by").next()
-}
-
-fn linked<'a>(patient: &'a Value, link_type: &'a str) -> impl Iterator<Item = String> + 'a {
-    let links = patient.get("link").and_then(Value::as_array).into_iter().flatten();
-    links.filter(move |link| link.get("type").and_then(Value::as_str) == Some(link_type)).filter_map(|link| {
-        match references::target(link.pointer("/other/reference")?.as_str()?) {
-            Target::Relative { resource_type: "Patient", id } => Some(id.to_owned()),
-            _ => None,
-        }
-    })
-}
-
-/// Returns the ids of all patients that were merged into this one, merges of merges included.
-async fn merged_into(
-    fhir: &FhirServer,
-    patient: &Value,
-    live: &PatientId,
-) -> Result<BTreeSet<String>, StepError> {
-    let mut merged: BTreeSet<String> = linked(patient, "replaces").collect();
-    let mut unseen: Vec<String> = vec![live.expose().to_owned()];
-    unseen.extend(merged.iter().cloned());
-    while let Some(id) = unseen.pop() {
-        for other in fhir.search("Patient", &[("link", &format!("Patient/{id}"))]).await? {
-            let other_id = id_of(&other)?;
-            if live_record(&other).as_deref() == Some(&id) && merged.insert(other_id.clone()) {
-                unseen.push(other_id);
-            }
-        }
-        if merged.len() > MAX_MERGED {
-            return Err(StepError::failed(
-                FaultClass::Ours,
-                ProblemCode::RecordIncomplete,
-                format!("more than {MAX_MERGED} records are merged into this one"),
-            ));
-        }
-    }
-    merged.remove(live.expose());
-    Ok(merged)
+fn merged_away(live: &str) -> StepError {
+    let detail =
+        "the record was merged into the one named by live_patient_id; request a transfer of that one";
+    StepError::Failed(Box::new(Failure {
+        class: FaultClass::Content,
+        problem: Problem::new(ProblemCode::PatientMerged).detail(detail),
+        retry_after: None,
+        is_progress: false,
+        live_patient_id: PatientId::parse(live).ok(),
+    }))
 }
 
 /// Adds what the resources refer to, and what that refers to, as far as it is of a type that is sent.

@@ -41,9 +41,10 @@ impl Requests {
         new: NewTransfer,
         caller: &str,
     ) -> Result<TransferView, ApiError> {
+        check_text(&new)?;
         // A key that is known already is answered by what was accepted then, whatever has changed since.
         if self.store.find(id).await?.is_none() {
-            self.check(&new)?;
+            self.check_destination(&new)?;
         }
         let now = self.clock.now();
         let horizon_ends_at = now + self.horizon;
@@ -57,22 +58,7 @@ impl Requests {
         self.find(id).await
     }
 
-    fn check(&self, new: &NewTransfer) -> Result<(), ApiError> {
-        if new.approval_ref.trim().is_empty() || new.approval_ref.chars().count() > MAX_APPROVAL_REF {
-            return Err(ApiError::Invalid("approval_ref must hold 1 to 200 characters"));
-        }
-        if let Some(identifier) = &new.destination_identifier {
-            if identifier.system.trim().is_empty() || identifier.value.trim().is_empty() {
-                return Err(ApiError::Invalid("destination_identifier needs a system and a value"));
-            }
-            if identifier.system == fhir::ORIGIN_SYSTEM {
-                return Err(ApiError::Invalid("destination_identifier cannot be an origin record"));
-            }
-        }
-        let identifier = new.destination_identifier.iter().flat_map(|known| [&known.system, &known.value]);
-        if identifier.chain([&new.approval_ref]).any(|text| text.chars().any(char::is_control)) {
-            return Err(ApiError::Invalid("control characters are not accepted"));
-        }
+    fn check_destination(&self, new: &NewTransfer) -> Result<(), ApiError> {
         let destination = self.directory.get(&new.transfer_to);
         let is_known = destination.is_some_and(|entry| {
             entry.role == Role::Pt && entry.state == JurisdictionState::Active && entry.code != self.here
@@ -110,4 +96,24 @@ impl Requests {
         let events = self.store.events(id).await?.ok_or(ApiError::NotFound)?;
         Ok(TransferEvents { events })
     }
+}
+
+/// Refuses texts that say nothing, or that the ledger cannot hold: always, since a known key is looked up by them.
+fn check_text(new: &NewTransfer) -> Result<(), ApiError> {
+    if new.approval_ref.trim().is_empty() || new.approval_ref.chars().count() > MAX_APPROVAL_REF {
+        return Err(ApiError::Invalid("approval_ref must hold 1 to 200 characters"));
+    }
+    if let Some(identifier) = &new.destination_identifier {
+        if identifier.system.trim().is_empty() || identifier.value.trim().is_empty() {
+            return Err(ApiError::Invalid("destination_identifier needs a system and a value"));
+        }
+        if identifier.system == fhir::ORIGIN_SYSTEM {
+            return Err(ApiError::Invalid("destination_identifier cannot be an origin record"));
+        }
+    }
+    let identifier = new.destination_identifier.iter().flat_map(|known| [&known.system, &known.value]);
+    if identifier.chain([&new.approval_ref]).any(|text| text.chars().any(char::is_control)) {
+        return Err(ApiError::Invalid("control characters are not accepted"));
+    }
+    Ok(())
 }

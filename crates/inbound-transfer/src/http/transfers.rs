@@ -26,8 +26,8 @@ use crate::refusal::Refusal;
 
 /// How long a delivery waits for a free slot.
 const SLOT_WAIT: Duration = Duration::from_secs(2);
-/// The longest pause within a body.
-const BODY_PAUSE: Duration = Duration::from_secs(20);
+/// The longest that a body may take.
+const BODY_TIME: Duration = Duration::from_mins(1);
 
 /// The `{id}` of a path.
 pub struct IdInPath(TransferId);
@@ -62,11 +62,14 @@ pub async fn put(
         .limits
         .max_bytes
         .min(usize::try_from(peer.entry.limits.bytes_per_package).unwrap_or(usize::MAX));
-    let Ok(Ok(slot)) = tokio::time::timeout(SLOT_WAIT, state.slots.clone().acquire_owned()).await else {
-        let busy = ProblemResponse::new(ProblemCode::Busy).detail("too many packages at once");
-        return Err(ApiError::Request(busy.retry_after(Duration::from_secs(2))));
+    let own = state.slots_of(&peer.entry);
+    let slots =
+        async { Some((own.acquire_owned().await.ok()?, state.slots.clone().acquire_owned().await.ok()?)) };
+    let Ok(Some(slot)) = tokio::time::timeout(SLOT_WAIT, slots).await else {
+        return Err(busy("too many packages at once"));
     };
-    let body = read(&headers, body, limit).await?;
+    let reading = tokio::time::timeout(BODY_TIME, read(&headers, body, limit)).await;
+    let body = reading.map_err(|_| busy("the body came too slowly"))??;
     let digest = ContentDigest::of(&body);
     if digest != stated {
         return Err(ApiError::request(
@@ -117,6 +120,13 @@ pub async fn find(
     }
 }
 
+/// Nothing is wrong with the package as far as it was seen: it is to be sent again.
+fn busy(what: &str) -> ApiError {
+    ApiError::Request(
+        ProblemResponse::new(ProblemCode::Busy).detail(what).retry_after(Duration::from_secs(2)),
+    )
+}
+
 fn in_progress() -> Response {
     (StatusCode::ACCEPTED, [(RETRY_AFTER, "1")], axum::Json(json!({"state": "in-progress"}))).into_response()
 }
@@ -153,12 +163,9 @@ async fn read(headers: &HeaderMap, body: Body, limit: usize) -> Result<Bytes, Ap
     let mut read = BytesMut::new();
     let mut stream = body.into_data_stream();
     loop {
-        let next = tokio::time::timeout(BODY_PAUSE, stream.next()).await;
-        let next =
-            next.map_err(|_| ApiError::request(ProblemCode::InvalidRequest, "the body came too slowly"))?;
-        match next {
+        match stream.next().await {
             None => return Ok(read.freeze()),
-            Some(Err(_)) => return Err(ApiError::request(ProblemCode::InvalidRequest, "the body broke off")),
+            Some(Err(_)) => return Err(busy("the body broke off")),
             Some(Ok(chunk)) if read.len() + chunk.len() > limit => return Err(too_large()),
             Some(Ok(chunk)) => read.extend_from_slice(&chunk),
         }

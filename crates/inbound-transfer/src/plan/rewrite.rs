@@ -1,6 +1,6 @@
 //! From the package's names to ids here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::Jurisdiction;
 use fhir::OriginRecord;
@@ -15,6 +15,7 @@ pub(super) struct LocalIds {
     /// The patient's id here.
     pub(super) patient: String,
     own: BTreeMap<String, String>,
+    ids: BTreeSet<String>,
     used: BTreeMap<String, (String, String)>,
 }
 
@@ -31,7 +32,8 @@ impl LocalIds {
             own.insert(arriving.full_url.clone(), id.clone());
             used.insert(arriving.full_url.clone(), (arriving.resource_type.clone(), id));
         }
-        Self { patient, own, used }
+        let ids = own.values().cloned().collect();
+        Self { patient, own, ids, used }
     }
 
     /// Returns the id that the record has here, whether or not another one stands for it.
@@ -49,16 +51,26 @@ impl LocalIds {
         self.used.insert(full_url.to_owned(), (resource_type.to_owned(), id.to_owned()));
     }
 
-    fn target(&self, reference: &str) -> Option<String> {
-        let found = self.used.get(reference).or_else(|| {
-            // A relative reference is resolved against the entries' full URLs (R4 Bundle, 2.36.4.1).
-            let suffix = format!("/{reference}");
-            self.used
-                .iter()
-                .find(|(url, _)| url.starts_with("http") && url.ends_with(&suffix))
-                .map(|(_, found)| found)
-        });
-        found.map(|(resource_type, id)| format!("{resource_type}/{id}"))
+    /// Tells whether a resource here is one that the package speaks of.
+    pub(super) fn is_own(&self, resource: &Value) -> bool {
+        resource.get("id").and_then(Value::as_str).is_some_and(|id| self.ids.contains(id))
+    }
+
+    /// Finds what a reference of the entry `from` names, by the rules of R4 for Bundles (2.36.4.1): a relative one is
+    /// read on the base of the entry's own full URL.
+    fn target(&self, reference: &str, from: &str) -> Option<String> {
+        let url = match references::target(reference) {
+            Target::Urn(urn) => urn.to_owned(),
+            Target::Absolute { url, .. } => url.to_owned(),
+            Target::Relative { resource_type, id } => match references::target(from) {
+                Target::Absolute { url, resource_type: own_type, id: own_id } => {
+                    format!("{}{resource_type}/{id}", url.strip_suffix(&format!("{own_type}/{own_id}"))?)
+                }
+                _ => return None,
+            },
+            Target::Contained(_) | Target::Conditional(_) | Target::Other(_) => return None,
+        };
+        self.used.get(&url).map(|(resource_type, id)| format!("{resource_type}/{id}"))
     }
 }
 
@@ -67,16 +79,18 @@ impl LocalIds {
 /// A literal reference to what is not in the package never stays one: it could meet a stranger's record.
 pub(super) fn rewritten(arriving: &Arriving, ids: &LocalIds, sender: &Jurisdiction) -> Value {
     let mut resource = arriving.resource.clone();
-    references::for_each_mut(&mut resource, &mut |reference| rewrite(reference, ids, sender));
+    references::for_each_mut(&mut resource, &mut |reference| {
+        rewrite(reference, ids, sender, &arriving.full_url);
+    });
     resource["id"] = Value::from(ids.own_id(&arriving.full_url));
     resource
 }
 
-fn rewrite(reference: &mut Map<String, Value>, ids: &LocalIds, sender: &Jurisdiction) {
+fn rewrite(reference: &mut Map<String, Value>, ids: &LocalIds, sender: &Jurisdiction, from: &str) {
     let Some(text) = reference.get("reference").and_then(Value::as_str).map(str::to_owned) else { return };
     let logical = match references::target(&text) {
         Target::Contained(_) => return,
-        _ if let Some(local) = ids.target(&text) => {
+        _ if let Some(local) = ids.target(&text, from) => {
             reference.insert("reference".into(), Value::from(local));
             return;
         }

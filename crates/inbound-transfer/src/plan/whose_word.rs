@@ -38,7 +38,11 @@ pub(super) fn of_patient(
     local: &Local,
     incoming: &Value,
 ) -> Decision {
-    let Some(present) = &local.patient else { return Decision::Create(incoming.clone()) };
+    let Some(present) = &local.patient else {
+        let mut new = incoming.clone();
+        reopen(&mut new); // closing marks say where a record went from there, never from here
+        return Decision::Create(new);
+    };
     let takes_theirs = patient_is_updated(arriving, unit, here, local, incoming);
     let mut wanted = if takes_theirs { incoming.clone() } else { present.clone() };
     reopen(&mut wanted);
@@ -86,7 +90,7 @@ pub(super) fn of_record(
             let was_deleted = local.deleted.contains(&key);
             return Err(if was_deleted { deleted_here(arriving) } else { origin_not_proven(arriving) });
         };
-        if !belongs_to(own, &ids.patient) {
+        if !belongs_to(own, &ids.patient, local) {
             return Err(origin_not_proven(arriving));
         }
         let marks_error = is_entered_in_error(&incoming) && !is_entered_in_error(own);
@@ -100,7 +104,12 @@ pub(super) fn of_record(
         let was_received = local.received.contains_key(&arriving.name());
         return if was_received { Err(deleted_here(arriving)) } else { Ok(Decision::Create(incoming)) };
     };
-    if !belongs_to(copy, &ids.patient) {
+    let squatted = speaks_for(arriving, unit) && is_received_from_another(arriving, unit, local);
+    if squatted {
+        // Somebody else has told of this record before; its own province's word replaces what they said.
+        return Ok(Decision::Update { resource: incoming, version: version(copy), is_theirs: true });
+    }
+    if !belongs_to(copy, &ids.patient, local) {
         let text = "a record of this origin belongs to another person here";
         let issue = Issue::error(IssueCode::MultipleMatches, arriving.resource_type.as_str(), text);
         return Err(Problem::new(ProblemCode::MultipleMatches).issues(vec![issue]));
@@ -163,11 +172,16 @@ fn is_unchanged_here(arriving: &Arriving, local: &Local, present: &Value) -> boo
     received.is_some_and(|received| received.content_hash == hex::encode(content_hash(present)))
 }
 
-fn belongs_to(resource: &Value, patient_id: &str) -> bool {
-    let expected = format!("Patient/{patient_id}");
+fn is_received_from_another(arriving: &Arriving, unit: &Unit, local: &Local) -> bool {
+    local.received.get(&arriving.name()).is_some_and(|received| received.sender != unit.sender)
+}
+
+/// Tells whether a record hangs on this patient, or on one that was merged into it.
+fn belongs_to(resource: &Value, patient_id: &str, local: &Local) -> bool {
     ["patient", "subject"].into_iter().all(|element| {
         let reference = resource.get(element).and_then(|reference| reference.get("reference")?.as_str());
-        reference.is_none_or(|reference| reference == expected)
+        let id = reference.map(|reference| reference.strip_prefix("Patient/").unwrap_or_default());
+        id.is_none_or(|id| id == patient_id || local.merged.contains(id))
     })
 }
 

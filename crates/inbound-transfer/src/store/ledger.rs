@@ -239,7 +239,7 @@ impl Store {
         let mut tx = self.pool.begin().await?;
         let moved = sqlx::query!(
             "-- inbound.planned
-            UPDATE inbound_transfer SET state = 'planned', plan_key_id = $4, plan = $5, warnings = $6,
+            UPDATE inbound_transfer SET state = 'planned', plan_attempts = 0, plan_key_id = $4, plan = $5, warnings = $6,
                 problem = NULL, updated_at = $7
             WHERE sender = $1 AND id = $2 AND lease = $3 AND state IN ('received', 'refused')",
             claim.sender.as_str(),
@@ -259,6 +259,21 @@ impl Store {
         note(&mut tx, claim, now, "transfer.planned", AuditOutcome::Success, false, json!({})).await?;
         tx.commit().await?;
         Ok(())
+    }
+
+    /// Counts a failed attempt to carry a plan out; returns how many there were.
+    pub async fn plan_failed(&self, claim: &Claim) -> Result<i32, StoreError> {
+        let attempts = sqlx::query_scalar!(
+            "-- inbound.plan_failed
+            UPDATE inbound_transfer SET plan_attempts = plan_attempts + 1
+            WHERE sender = $1 AND id = $2 AND lease = $3 AND state = 'planned' RETURNING plan_attempts",
+            claim.sender.as_str(),
+            claim.id.uuid(),
+            claim.lease,
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        attempts.ok_or(StoreError::LeaseLost)
     }
 
     /// Drops a plan that can no longer be carried out and of which nothing was: planned → received.
@@ -384,7 +399,7 @@ impl Store {
             UPDATE inbound_transfer SET lease = lease + 1, lease_until = $2 WHERE (sender, id) IN (
                 SELECT sender, id FROM inbound_transfer
                 WHERE state = 'planned' AND (lease_until IS NULL OR lease_until <= $1)
-                ORDER BY updated_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+                ORDER BY plan_attempts, updated_at LIMIT $3 FOR UPDATE SKIP LOCKED)
             RETURNING sender, id, lease, plan_key_id AS "key_id!", plan AS "plan!""#,
             now,
             lease_until,

@@ -65,7 +65,8 @@ impl Store {
 pub(super) async fn unlock(connection: &mut PgConnection, claim: &Claim) -> Result<(), StoreError> {
     sqlx::query!(
         "-- inbound.unlock
-        DELETE FROM match_lock WHERE sender = $1 AND transfer_id = $2",
+        WITH mine AS (SELECT key FROM match_lock WHERE sender = $1 AND transfer_id = $2 ORDER BY key FOR UPDATE)
+        DELETE FROM match_lock USING mine WHERE match_lock.key = mine.key",
         claim.sender.as_str(),
         claim.id.uuid(),
     )
@@ -82,7 +83,8 @@ pub(super) async fn renew(
 ) -> Result<(), StoreError> {
     sqlx::query!(
         "-- inbound.renew_lock
-        UPDATE match_lock SET held_until = $3 WHERE sender = $1 AND transfer_id = $2 AND held_until < $3",
+        WITH mine AS (SELECT key FROM match_lock WHERE sender = $1 AND transfer_id = $2 ORDER BY key FOR UPDATE)
+        UPDATE match_lock SET held_until = $3 FROM mine WHERE match_lock.key = mine.key AND held_until < $3",
         claim.sender.as_str(),
         claim.id.uuid(),
         held_until,
@@ -100,7 +102,8 @@ pub(super) async fn hold(
 ) -> Result<u64, StoreError> {
     let held = sqlx::query!(
         "-- inbound.hold
-        UPDATE match_lock SET held_until = 'infinity' WHERE sender = $1 AND transfer_id = $2 AND held_until > $3",
+        WITH mine AS (SELECT key FROM match_lock WHERE sender = $1 AND transfer_id = $2 ORDER BY key FOR UPDATE)
+        UPDATE match_lock SET held_until = 'infinity' FROM mine WHERE match_lock.key = mine.key AND held_until > $3",
         claim.sender.as_str(),
         claim.id.uuid(),
         now,
