@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::http::request::Parts;
 use axum::response::IntoResponse;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use contracts::Problem;
 use contracts::headers::IDEMPOTENCY_KEY;
 use contracts::transfer::{NewTransfer, TransferEvents, TransferPage, TransferSearch, TransferView};
@@ -97,6 +97,9 @@ pub async fn list(
     _: Bearer<Read>,
     Query(query): Query<ListQuery>,
 ) -> Result<axum::Json<TransferPage>, ApiError> {
+    if query.since.is_some_and(|since| !is_storable(&since)) {
+        return Err(ApiError::Invalid("since must be a time of the years 1 to 9999"));
+    }
     let after = query.cursor.as_deref().map(parse_cursor).transpose()?;
     let filter = ListFilter {
         state: query.state,
@@ -108,10 +111,15 @@ pub async fn list(
     Ok(axum::Json(requests.list(filter, query.limit.unwrap_or(MAX_PAGE)).await?))
 }
 
+/// Tells whether the ledger can compare with this time: it knows fewer years than a caller can write.
+fn is_storable(at: &DateTime<Utc>) -> bool {
+    (1..=9999).contains(&at.year())
+}
+
 fn parse_cursor(cursor: &str) -> Result<(DateTime<Utc>, TransferId), ApiError> {
     let parse = || {
         let (micros, id) = cursor.split_once('_')?;
-        let at = DateTime::from_timestamp_micros(micros.parse().ok()?)?;
+        let at = DateTime::from_timestamp_micros(micros.parse().ok()?).filter(is_storable)?;
         Some((at, TransferId::parse(id).ok()?))
     };
     parse().ok_or(ApiError::Invalid("cursor is not one that a page has named"))
