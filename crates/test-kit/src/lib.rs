@@ -5,12 +5,17 @@
 //! by hand; without one every test fails and says so.
 
 pub mod api;
+pub mod arrivals;
+pub mod held;
+mod leftovers;
 pub mod package;
 pub mod people;
 pub mod wait;
 pub mod world;
 
 pub use api::OutboundApi;
+pub use arrivals::{assert_arrived_once, versions};
+pub use held::{Held, start_held};
 pub use package::{copy_id, package_of};
 pub use people::Person;
 pub use wait::eventually;

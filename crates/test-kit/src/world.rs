@@ -17,6 +17,7 @@ use sqlx::PgPool;
 use tokio::sync::OnceCell;
 
 use crate::api::OutboundApi;
+use crate::leftovers;
 
 /// All scopes of the outbound API.
 const SCOPES: [&str; 3] = ["transfer.request", "transfer.read", "transfer.operate"];
@@ -91,6 +92,8 @@ impl World {
         let stack = Stack::attach(&layout).expect("a running test stack: `cargo xtask test` starts one");
         // A run beside another one, or after one that was killed, must not meet its rows.
         let name = format!("{name}{}", &uuid::Uuid::new_v4().simple().to_string()[..8]);
+        leftovers::end(&layout).await;
+        leftovers::own(&layout, &name);
         let directory = layout.root().join("worlds").join(format!("{name}.yaml"));
         let mut world = Self {
             stack,
