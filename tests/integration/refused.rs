@@ -12,7 +12,7 @@ use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use reqwest::{Body, Method, Response};
 use serde_json::{Value, json};
 use test_kit::{Person, World, copy_id, package_of};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 mod hang_ups;
 mod mutations;
@@ -20,20 +20,19 @@ mod rules;
 
 const FHIR_JSON: &str = "application/fhir+json";
 
-/// A world whose only service is the gateway of BC, with room for one package at a time.
-async fn gateway() -> &'static World {
+/// A world whose only service is the gateway of BC, with room for one package at a time; for one test at a time.
+async fn gateway() -> (&'static World, MutexGuard<'static, ()>) {
     static WORLD: OnceCell<World> = OnceCell::const_new();
+    static ALONE: Mutex<()> = Mutex::const_new(());
+    let alone = ALONE.lock().await;
     let make = async || {
-        let world = World::prepared(
-            "refused",
-            &[("ON", ProvinceService::Outbound), ("BC", ProvinceService::Inbound)],
-        )
-        .await;
+        let services = [("ON", ProvinceService::Outbound), ("BC", ProvinceService::Inbound)];
+        let world = World::prepared("refused", &services).await;
         let narrow = |config: &mut Value| config["intake"]["concurrency"] = json!(1);
         world.start("BC", ProvinceService::Inbound, "", &narrow, &[]).await;
         world
     };
-    WORLD.get_or_init(make).await
+    (WORLD.get_or_init(make).await, alone)
 }
 
 /// Reads a refusal, which is a problem document with a request id.
@@ -163,7 +162,7 @@ async fn names_that_no_element_has_are_refused_whatever_is_in_them() {
 #[tokio::test]
 async fn a_body_of_a_hundred_megabytes_is_refused_and_not_read_to_its_end() {
     const CHUNK: usize = 1 << 20;
-    let world = gateway().await;
+    let (world, _alone) = gateway().await;
     let memory = || {
         let name = format!("bc-inbound-transfer-{}", world.name());
         let all = Stack::status(world.stack().layout());

@@ -26,7 +26,7 @@ async fn status(world: &World, id: TransferId) -> StatusCode {
 
 #[tokio::test]
 async fn a_client_that_hangs_up_in_mid_body_leaves_no_trace_and_frees_its_place() {
-    let world = gateway().await;
+    let (world, _alone) = gateway().await;
     let (id, person) = (TransferId::generate(), person());
     let package = package_of(&person, "ON", id).to_string();
     let (first, rest) = package.split_at(package.len() / 2);
@@ -65,7 +65,7 @@ async fn a_client_that_hangs_up_in_mid_body_leaves_no_trace_and_frees_its_place(
 
 #[tokio::test]
 async fn a_client_that_hangs_up_after_its_body_gets_its_transfer_committed() {
-    let world = World::shared().await;
+    let (world, _alone) = gateway().await;
     let (id, person) = (TransferId::generate(), person());
     let package = package_of(&person, "ON", id).to_string().into_bytes();
     // The intake stands before the locks of its person, which this test holds.
