@@ -1,10 +1,17 @@
 //! The whole system.
+#![expect(clippy::unwrap_used, reason = "a test's helper fails by panicking")]
+
 mod api;
 mod config_samples;
+mod crash_recovery;
 mod fhir_contract;
+mod graceful_shutdown;
 mod help;
 mod layering;
 mod no_personal_data;
+mod queue_loss;
+mod redelivery;
 mod refused;
 mod round_trip;
 mod strangers;
+mod third_province;
