@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use domain::TransferId;
+use domain::{TransferId, TransferState};
 use futures::{StreamExt, stream};
 use local_stack::ProvinceService::{Inbound, Outbound};
 use serde_json::{Value, json};
 use test_kit::people::put_all;
-use test_kit::{Person, World, copy_id, eventually};
+use test_kit::{Person, World, copy_id, eventually, start_held};
 
 const PEOPLE: usize = 1000;
 
@@ -94,4 +94,33 @@ async fn a_thousand_waiting_transfers_survive_the_loss_of_the_whole_queue() {
     assert_eq!(arrived, sent);
     let found = world.fhir("BC").count("Patient", &[("family:exact", &name)]).await.unwrap();
     assert_eq!(found, PEOPLE as u64);
+}
+
+#[tokio::test]
+async fn one_lost_id_comes_back_though_its_lane_is_busy() {
+    let world = World::prepared("onelost", &[("ON", Outbound), ("BC", Inbound)]).await;
+    let held = start_held(&world, "ON", Outbound, "before-delivery").await;
+    let (busy, lost) = (Person::new(), Person::new());
+    put_all(&world.fhir("ON"), &[busy.patient.clone(), lost.patient.clone()]).await;
+    let outbound = world.outbound("ON");
+    let first = outbound.request(&busy.id(), "BC").await; // its entry stays on the lane
+    held.reached().await;
+
+    // A transfer as it is when the queue has forgotten the one entry that was written last.
+    let second = TransferId::generate();
+    sqlx::query(
+        "INSERT INTO transfer (id, patient_id, transfer_to, approval_ref, requested_by, requested_at, updated_at,
+            horizon_ends_at, state, next_attempt_at, enqueued_at)
+        SELECT $1, $2, transfer_to, approval_ref, requested_by, requested_at, updated_at, horizon_ends_at,
+            'requested', requested_at, requested_at
+        FROM transfer WHERE id = $3",
+    )
+    .bind(second.uuid())
+    .bind(lost.id())
+    .bind(first.uuid())
+    .execute(&world.database("ON", Outbound).await)
+    .await
+    .unwrap();
+
+    outbound.until(second, TransferState::Sealed).await;
 }

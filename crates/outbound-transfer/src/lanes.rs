@@ -82,11 +82,13 @@ impl Lanes {
         }
     }
 
-    /// Puts back what a lane has lost; a lane that is as long as what is due has lost nothing.
+    /// Puts back what a lane has lost; a lane with an entry for each transfer that is due has lost nothing. Also
+    /// those in a worker's hands have one: without them, a busy lane would hide what it has lost.
     async fn put_back(&self, lanes: Enqueued) {
+        let due = self.store().due(self.dispatcher.worker.now()).await.unwrap_or_default();
         for (lane, ids) in lanes {
             let waiting = self.queue.depth(&lane).await.map(|depth| depth.stream);
-            if waiting.is_ok_and(|waiting| waiting >= ids.len() as u64) {
+            if due.get(&lane).is_some_and(|&due| waiting.is_ok_and(|waiting| waiting >= due)) {
                 continue;
             }
             tracing::info!(

@@ -34,7 +34,7 @@ use service_kit::{Context, PackageKeys, Service};
 use sqlx::migrate::Migrator;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
-use work_queue::{Queue, RetryPolicy};
+use work_queue::{Queue, QueueOptions, RetryPolicy};
 
 use crate::config::Config;
 use crate::dispatch::Dispatcher;
@@ -84,7 +84,10 @@ impl Service for OutboundTransfer {
         let directory = Directory::from_file(&directory.file)?;
         let queue_url = std::fs::read_to_string(&queue.url_file).context("cannot read queue.url_file")?;
         let owner = format!("{}-{}", hostname(), std::process::id());
-        let queue = Queue::connect(queue_url.trim(), &queue.prefix, "transfer", &owner).await?;
+        // A dead worker's entry is taken over when its lease is over, not later.
+        let lease = Duration::from_secs(transfers.lease_seconds);
+        let options = QueueOptions { min_idle: lease, reclaim_every: lease / 3, ..QueueOptions::default() };
+        let queue = Queue::connect_with(queue_url.trim(), &queue.prefix, "transfer", &owner, options).await?;
         let store = Store::new(pool);
         let outbox_filled = Arc::new(Notify::new());
 

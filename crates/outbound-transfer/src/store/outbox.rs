@@ -77,6 +77,21 @@ impl Store {
         Ok(lanes)
     }
 
+    /// Returns how many transfers of each lane are due, in a worker's hands or not: each has an entry on the queue,
+    /// unless the queue has lost it.
+    pub async fn due(&self, now: DateTime<Utc>) -> Result<BTreeMap<String, u64>, StoreError> {
+        let rows = sqlx::query!(
+            r#"-- outbound.due
+            SELECT transfer_to, count(*) AS "count!" FROM transfer
+            WHERE state IN ('requested', 'sealed', 'delivered') AND next_attempt_at <= $1 GROUP BY transfer_to"#,
+            now,
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let lane = |code: String| code.to_ascii_lowercase();
+        Ok(rows.into_iter().map(|row| (lane(row.transfer_to), row.count.unsigned_abs())).collect())
+    }
+
     /// Returns the destinations of all unfinished transfers.
     pub async fn unfinished_destinations(&self) -> Result<Vec<String>, StoreError> {
         let rows = sqlx::query_scalar!(
