@@ -2,9 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "a test's helper fails by panicking")]
 
 mod api;
+mod completeness;
 mod config_samples;
 mod crash_recovery;
 mod fhir_contract;
+mod fidelity;
 mod graceful_shutdown;
 mod help;
 mod layering;

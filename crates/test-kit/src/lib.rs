@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod arrivals;
+pub mod copies;
 pub mod held;
 mod leftovers;
 pub mod package;
@@ -15,6 +16,7 @@ pub mod world;
 
 pub use api::OutboundApi;
 pub use arrivals::{assert_arrived_once, versions};
+pub use copies::{Original, url_of};
 pub use held::{Held, start_held};
 pub use package::{copy_id, package_of};
 pub use people::Person;

@@ -1,0 +1,131 @@
+//! A FHIR server that fails on demand: the real one, seen through a proxy that breaks one of its answers.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use fhir_client::{FhirServer, FhirServerOptions};
+use futures::stream;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+/// How an answer to a search is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    OneMoreIsCounted,
+    OneLessIsCounted,
+    /// The first page misses its last entry.
+    APageIsLost,
+    /// The connection ends in the middle of the answer.
+    HalfAnAnswer,
+}
+
+impl Fault {
+    fn is_for(self, form: &str) -> bool {
+        form.contains("_summary=count") == matches!(self, Self::OneMoreIsCounted | Self::OneLessIsCounted)
+    }
+}
+
+/// The proxy, until it is dropped.
+pub struct Proxy {
+    base: String,
+    broken: Arc<Mutex<VecDeque<(String, Fault)>>>,
+    task: JoinHandle<()>,
+}
+
+#[derive(Clone)]
+struct Behind {
+    base: String,
+    http: reqwest::Client,
+    broken: Arc<Mutex<VecDeque<(String, Fault)>>>,
+}
+
+impl Proxy {
+    /// Starts a proxy before the FHIR server at `base`.
+    pub async fn start(base: String) -> Self {
+        let tcp = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = tcp.local_addr().expect("an address");
+        let broken = Arc::default();
+        let http = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let behind =
+            Behind { base: base.trim_end_matches('/').to_owned(), http, broken: Arc::clone(&broken) };
+        let app = Router::new().fallback(forward).with_state(behind);
+        let task = tokio::spawn(async move { axum::serve(tcp, app).await.expect("a proxy") });
+        Self { base: format!("http://{address}/fhir"), broken, task }
+    }
+
+    /// Breaks the next answer to a search of a type that the fault fits.
+    pub fn break_next(&self, resource_type: &str, fault: Fault) {
+        self.broken.lock().expect("a script").push_back((resource_type.to_owned(), fault));
+    }
+
+    /// Returns the base URL.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// Returns a client.
+    pub fn server(&self) -> FhirServer {
+        FhirServer::new(&self.base, FhirServerOptions::default()).expect("a client")
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn forward(State(behind): State<Behind>, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
+    let path = parts.uri.path_and_query().expect("a path").as_str();
+    let path = path.strip_prefix("/fhir").expect("a path below the base");
+    let fault = next_fault(&behind, path, &String::from_utf8_lossy(&body));
+    let mut headers = parts.headers;
+    for of_this_hop in ["host", "content-length", "accept-encoding"] {
+        headers.remove(of_this_hop);
+    }
+    let url = format!("{}{path}", behind.base);
+    let answer = behind.http.request(parts.method, url).headers(headers).body(body).send().await;
+    let answer = answer.expect("the real server answers");
+    let mut response = Response::builder().status(answer.status());
+    if let Some(content_type) = answer.headers().get("content-type") {
+        response = response.header("content-type", content_type);
+    }
+    let bytes = answer.bytes().await.expect("an answer");
+    let body = match fault {
+        None => Body::from(bytes),
+        Some(Fault::HalfAnAnswer) => {
+            let half = bytes.slice(..bytes.len() / 2);
+            Body::from_stream(stream::iter([Ok(half), Err(std::io::Error::other("cut off"))]))
+        }
+        Some(fault) => {
+            let mut bundle: Value = serde_json::from_slice(&bytes).expect("a Bundle");
+            break_bundle(&mut bundle, fault);
+            Body::from(bundle.to_string())
+        }
+    };
+    response.body(body).expect("an answer")
+}
+
+fn next_fault(behind: &Behind, path: &str, form: &str) -> Option<Fault> {
+    let mut broken = behind.broken.lock().expect("a script");
+    let (resource_type, fault) = broken.front()?;
+    let is_meant = path == format!("/{resource_type}/_search") && fault.is_for(form);
+    if is_meant { broken.pop_front().map(|(_, fault)| fault) } else { None }
+}
+
+fn break_bundle(bundle: &mut Value, fault: Fault) {
+    let total = bundle["total"].as_u64();
+    match fault {
+        Fault::OneMoreIsCounted => bundle["total"] = json!(total.expect("a count") + 1),
+        Fault::OneLessIsCounted => bundle["total"] = json!(total.expect("a count") - 1),
+        Fault::APageIsLost | Fault::HalfAnAnswer => {
+            bundle["entry"].as_array_mut().expect("entries").pop();
+        }
+    }
+}
