@@ -55,11 +55,12 @@ pub async fn find(
         }
     }
     for number in numbers(unit) {
-        for candidate in by_number(fhir, &number).await? {
-            let candidate = live(fhir, candidate).await?;
+        for found in by_number(fhir, &number).await? {
+            let candidate = live(fhir, found.clone()).await?;
             let is_selected = candidates.contains_key(id(&candidate));
-            let same_birth_date =
-                birth_date(patient).is_some() && birth_date(&candidate) == birth_date(patient);
+            // A record that was merged into another may have had the birth date that is known elsewhere.
+            let same_birth_date = birth_date(patient)
+                .is_some_and(|ours| [&found, &candidate].iter().any(|there| birth_date(there) == Some(ours)));
             if !is_selected && !same_birth_date {
                 return Err(multiple("a number of this person is recorded here with another birth date"));
             }

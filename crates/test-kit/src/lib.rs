@@ -7,6 +7,7 @@
 pub mod api;
 pub mod arrivals;
 pub mod copies;
+pub mod delivery;
 pub mod held;
 mod leftovers;
 pub mod package;
