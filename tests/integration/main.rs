@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's helper fails by panicking")]
 
 mod api;
+mod closing;
 mod completeness;
 mod config_samples;
 mod crash_recovery;
