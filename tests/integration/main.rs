@@ -17,6 +17,7 @@ mod queue_loss;
 mod redelivery;
 mod refused;
 mod round_trip;
+mod sample_data;
 mod strangers;
 mod third_province;
 mod whose_word;
