@@ -107,6 +107,7 @@ impl World {
         let stack = Stack::up(&layout, &options, &|line| say(&format!("   {line}"))).await?;
         let binaries = build::services()?;
         for province in stack.provinces() {
+            stop_services(&stack, province).await?; // they may be of an older build
             local_stack::start_province(&stack, province, &binaries).await?;
         }
         say(&format!(
@@ -153,4 +154,14 @@ impl World {
         self.out.follow(&wave).await?;
         Ok(wave)
     }
+}
+
+async fn stop_services(stack: &Stack, province: &str) -> Result<()> {
+    for service in ProvinceService::ALL {
+        let name = format!("{}-{}", province.to_lowercase(), service.binary());
+        if let Some(process) = ServiceProcess::find(stack.layout(), &name) {
+            process.terminate(Duration::from_secs(30)).await?;
+        }
+    }
+    Ok(())
 }

@@ -2,7 +2,9 @@
 
 use anyhow::{Context, Result, ensure};
 use domain::Jurisdiction;
+use fhir::OriginRecord;
 use fhir::canonical::closed_to;
+use fhir::origin::copied_from;
 use fhir_client::FhirServer;
 use mtls::{Credentials, SpiffeId, TlsFiles};
 use serde_json::Value;
@@ -18,7 +20,7 @@ pub async fn people_at(fhir: &FhirServer) -> Result<u64> {
     Ok(fhir.count("Patient", &[]).await?)
 }
 
-/// Compares each person's record at both ends.
+/// Shows that each record of each person is at the destination, by the id that its copy has there.
 pub async fn arrived(world: &World, people: &[Person], wave: &[String]) -> Result<()> {
     say(&format!(
         "   at {TO}'s FHIR server:   person                                immunizations  allergies"
@@ -26,9 +28,13 @@ pub async fn arrived(world: &World, people: &[Person], wave: &[String]) -> Resul
     let mut totals = (0, 0);
     for (at, (person, id)) in people.iter().zip(wave).enumerate() {
         let there = at_destination(world, person, id).await?;
-        let sent = record(&world.from_fhir, &person.id).await?;
-        let found = record(&world.to_fhir, &there).await?;
-        ensure!(found.0 >= sent.0 && found.1 >= sent.1, "a record is not whole at {TO}");
+        let immunizations = copies(world, person, "Immunization").await?;
+        let allergies = copies(world, person, "AllergyIntolerance").await?;
+        ensure!(
+            immunizations.0 == immunizations.1 && allergies.0 == allergies.1,
+            "a record is not whole at {TO}"
+        );
+        let (found, sent) = ((immunizations.0, allergies.0), (immunizations.1, allergies.1));
         totals = (totals.0 + found.0, totals.1 + found.1);
         if at < SHOWN {
             say(&format!("     {:<58} {:>6} of {:<4} {:>4} of {}", there, found.0, sent.0, found.1, sent.1));
@@ -55,6 +61,18 @@ async fn at_destination(world: &World, person: &Person, transfer: &str) -> Resul
         found.pop().with_context(|| format!("{TO} does not have the patient that its receipt names"))?;
     ensure!(has_origin(&patient, &person.origin), "the patient at {TO} does not carry its origin record");
     Ok(id)
+}
+
+/// Looks for the copy of each of a person's records at the destination; returns how many are there, and of how many.
+async fn copies(world: &World, person: &Person, kind: &str) -> Result<(usize, usize)> {
+    let here = Jurisdiction::parse(FROM)?;
+    let sent = world.from_fhir.search(kind, &[("patient", &person.id)]).await?;
+    let copy_id = |resource: &Value| {
+        let id = resource.get("id").and_then(Value::as_str).unwrap_or_default();
+        copied_from(resource, &here).unwrap_or_else(|| OriginRecord::new(&here, kind, id)).copy_id()
+    };
+    let ids: Vec<String> = sent.iter().map(copy_id).collect();
+    Ok((world.to_fhir.read_many(kind, &ids).await?.len(), sent.len()))
 }
 
 async fn record(fhir: &FhirServer, patient: &str) -> Result<(u64, u64)> {
