@@ -137,7 +137,7 @@ async fn our_own_record_coming_home_is_never_overwritten_but_marked_in_error() {
         let resource = &mut entry["resource"];
         match resource["resourceType"].as_str().unwrap() {
             "Immunization" if resource["occurrenceDateTime"] == "2015-06-01" => {
-                resource["lotNumber"] = json!("X")
+                resource["lotNumber"] = json!("X");
             }
             "Immunization" => resource["status"] = json!("entered-in-error"),
             "AllergyIntolerance" => {
