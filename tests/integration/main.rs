@@ -17,6 +17,7 @@ mod queue_loss;
 mod redelivery;
 mod refused;
 mod round_trip;
+mod same_person;
 mod sample_data;
 mod strangers;
 mod third_province;

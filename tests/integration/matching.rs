@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use test_kit::delivery::{deliver, deliver_package};
 use test_kit::package::{copy_id, package_of};
 use test_kit::people::{BC_NUMBERS, ON_NUMBERS, british_columbia_number, delete_all, put_all};
-use test_kit::{Person, World};
+use test_kit::{Person, World, versions};
 
 fn code<T>(answer: Result<T, Problem>) -> String {
     answer.err().map_or_else(|| "accepted".to_owned(), |problem| problem.code)
@@ -184,7 +184,12 @@ async fn an_origin_of_ours_is_believed_only_for_the_person_it_is() {
         patient["identifier"][0] = json!({"system": ON_NUMBERS, "value": test_kit::people::ontario_number()});
     });
     assert_eq!(code(wrong_number.await), "origin-not-proven");
-    assert_eq!(code(sent_home(world, &Person::new(), |_| ()).await), "origin-not-proven");
+    let unknown = Person::new();
+    assert_eq!(code(sent_home(world, &unknown, |_| ()).await), "origin-not-proven");
+    assert_eq!(versions(world, "ON", &format!("Patient/{}", person.id())).await, 1, "nothing is written");
+    for id in [unknown.id(), copy_id("ON", "Patient", &unknown.id())] {
+        assert_eq!(patient(world, "ON", &id).await, Value::Null);
+    }
     let pool = world.database("ON", local_stack::ProvinceService::Inbound).await;
     let forensic =
         "SELECT count(*) FROM audit_event WHERE forensic AND detail->>'code' = 'origin-not-proven'";
