@@ -134,8 +134,8 @@ mod tests {
             Relation::Same
         );
         assert_eq!(relation(&dose("2019-05-02", "03"), &dose("2019-05-02", "140")), Relation::Other);
-        assert_eq!(relation(&dose("2019-05-02", "03"), &dose("2019-05-20", "03")), Relation::Possible);
-        assert_eq!(relation(&dose("2019-05-02", "03"), &dose("2019-06-20", "03")), Relation::Other);
+        assert_eq!(relation(&dose("2019-05-02", "03"), &dose("2019-05-25", "03")), Relation::Possible);
+        assert_eq!(relation(&dose("2019-05-02", "03"), &dose("2019-05-26", "03")), Relation::Other);
     }
 
     #[test]
