@@ -31,13 +31,22 @@ pub(crate) async fn store_plan(
 
 /// Goes on with a stored plan whose worker has gone: it may have been carried out already.
 pub(crate) async fn resume(intake: &Intake, claim: &Claim, stored: &StoredPlan) -> Result<String, Refusal> {
-    let plan = open(intake, claim, stored)?;
+    let plan = match open(intake, claim, stored) {
+        Ok(plan) => plan,
+        Err(error) => {
+            intake.store.plan_failed(claim).await?; // recovery takes others first
+            return Err(error);
+        }
+    };
     if is_carried_out(intake, &plan).await? {
         return finish(intake, claim, &plan).await;
     }
     let outcome = carry_out(intake, claim, &plan).await;
-    if let Err(Refusal::Fhir(FhirError::Unavailable { .. } | FhirError::Collision)) = &outcome {
+    // Only an answered failure: after a silent one the server may still be at work on it.
+    if let Err(Refusal::Fhir(FhirError::Unavailable { source: None } | FhirError::Collision)) = &outcome {
         give_up_if_hopeless(intake, claim, &plan).await?;
+    } else if outcome.is_err() {
+        intake.store.plan_failed(claim).await?;
     }
     outcome
 }

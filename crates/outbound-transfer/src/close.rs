@@ -45,8 +45,7 @@ async fn close_if_unchanged(worker: &Worker, claim: &Claim) -> Result<SourceOutc
         }
         Err(error) => return Err(error),
     };
-    let is_ours = closed_to(&record.patient).as_ref() == Some(&destination)
-        && record.snapshot()?.patient_version != sealed.patient_version;
+    let is_ours = !sealed.closed && closed_to(&record.patient).as_ref() == Some(&destination);
     match compare(&sealed, &record.snapshot()?, closed_to(&record.patient).as_ref(), &destination) {
         Comparison::Returned => stays_open(worker, record.patient, SourceOutcome::Returned).await,
         // Marks that an attempt of this transfer has left are taken away again.
@@ -161,6 +160,7 @@ mod tests {
         Snapshot {
             versions: [("Immunization/a".to_owned(), dose_version.to_owned())].into(),
             patient_version: patient_version.to_owned(),
+            closed: false,
             patient_content: "same".to_owned(),
             arrivals: arrivals.iter().map(|&arrival| arrival.to_owned()).collect(),
         }

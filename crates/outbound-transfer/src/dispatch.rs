@@ -88,11 +88,11 @@ impl Dispatcher {
     }
 
     /// Runs a step and keeps the claim meanwhile, so that a lease may be short and a dead worker soon replaced.
-    async fn keeping(
+    async fn keeping<T>(
         &self,
         claim: &Claim,
-        step: impl Future<Output = Result<(), StepError>>,
-    ) -> Result<(), StepError> {
+        step: impl Future<Output = Result<T, StepError>>,
+    ) -> Result<T, StepError> {
         let pause = self.lease.to_std().unwrap_or_default() / 3;
         let heartbeat = async {
             loop {
@@ -141,7 +141,8 @@ impl Dispatcher {
     /// The horizon is spent. The destination may have committed all the same: it is asked once more.
     async fn give_up(&self, claim: &Claim, failure: &Failure) -> Result<Next, StoreError> {
         if claim.state == TransferState::Sealed {
-            match deliver::fetch_receipt(&self.worker, claim).await {
+            let asked = async { deliver::fetch_receipt(&self.worker, claim).await };
+            match self.keeping(claim, asked).await {
                 // Delivered after all: the next claim closes the source, however late it is.
                 Ok(true) => return Ok(Next::After(Duration::ZERO)),
                 Err(StepError::Failed(answer)) if answer.is_progress => {

@@ -113,7 +113,18 @@ impl Lanes {
         let mut changed = directory.changed();
         let mut opened = BTreeSet::new();
         // A destination that has left the directory still has its lane while something is on its way there.
-        for code in self.store().unfinished_destinations().await.unwrap_or_default() {
+        let destinations = loop {
+            match self.store().unfinished_destinations().await {
+                Ok(destinations) => break destinations,
+                Err(error) => {
+                    tracing::error!(error = %Chain(&error), "unfinished transfers cannot be looked for");
+                }
+            }
+            if lifecycle.stop.run_until_cancelled(tokio::time::sleep(OUTBOX_POLL)).await.is_none() {
+                return;
+            }
+        };
+        for code in destinations {
             self.open_lane(&mut opened, &lifecycle, code.to_ascii_lowercase());
         }
         loop {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use contracts::{Problem, ProblemCode};
 use domain::PatientId;
-use fhir::canonical::content_hash;
+use fhir::canonical::{content_hash, is_closed};
 use fhir::origin::TRANSFER_SYSTEM;
 use fhir::references::{self, Target, linked_patients};
 use fhir_client::FhirServer;
@@ -68,6 +68,7 @@ impl Record {
         Ok(Snapshot {
             versions,
             patient_version: version_of(&self.patient)?,
+            closed: is_closed(&self.patient),
             patient_content: hex::encode(content_hash(&self.patient)),
             arrivals: self.arrivals.iter().cloned().collect(),
         })

@@ -111,12 +111,13 @@ pub async fn find(
         let receipt = receipt::current(intake, sender, id, stored).await?;
         return Ok(axum::Json(ReceiptDocument { receipt }).into_response());
     }
-    match intake.store.state(sender, id).await? {
+    match intake.store.state(sender, id, intake.clock.now()).await? {
         None => {
             Err(ApiError::request(ProblemCode::NotFound, "this jurisdiction has sent no transfer of this id"))
         }
         Some((_, Some(problem))) => Err(ApiError::Request(problem.into())),
-        Some((_, None)) => Ok(in_progress()),
+        Some((true, None)) => Ok(in_progress()),
+        Some((false, None)) => Err(busy("it was not taken in yet; send it again")),
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) struct LocalIds {
     /// The patient's id here.
     pub(super) patient: String,
     own: BTreeMap<String, String>,
-    ids: BTreeSet<String>,
+    stated: BTreeSet<(String, String)>,
     used: BTreeMap<String, (String, String)>,
 }
 
@@ -32,8 +32,13 @@ impl LocalIds {
             own.insert(arriving.full_url.clone(), id.clone());
             used.insert(arriving.full_url.clone(), (arriving.resource_type.clone(), id));
         }
-        let ids = own.values().cloned().collect();
-        Self { patient, own, ids, used }
+        let is_stated =
+            |arriving: &&Arriving| !arriving.comes_home(here) || !is_completed(&arriving.resource);
+        let stated = unit.others.iter().filter(is_stated);
+        let stated = stated
+            .map(|arriving| (arriving.resource_type.clone(), own[&arriving.full_url].clone()))
+            .collect();
+        Self { patient, own, stated, used }
     }
 
     /// Returns the id that the record has here, whether or not another one stands for it.
@@ -51,9 +56,11 @@ impl LocalIds {
         self.used.insert(full_url.to_owned(), (resource_type.to_owned(), id.to_owned()));
     }
 
-    /// Tells whether a resource here is one that the package speaks of.
+    /// Tells whether a resource here is one of which the package says itself what it is: a copy of the sender's, or
+    /// one of ours that it marks as not given or wrong. Beside it, another record is another event.
     pub(super) fn is_own(&self, resource: &Value) -> bool {
-        resource.get("id").and_then(Value::as_str).is_some_and(|id| self.ids.contains(id))
+        let text = |name: &str| resource.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        self.stated.contains(&(text("resourceType"), text("id")))
     }
 
     /// Finds what a reference of the entry `from` names, by the rules of R4 for Bundles (2.36.4.1): a relative one is
@@ -72,6 +79,10 @@ impl LocalIds {
         };
         self.used.get(&url).map(|(resource_type, id)| format!("{resource_type}/{id}"))
     }
+}
+
+fn is_completed(resource: &Value) -> bool {
+    resource.get("status").and_then(Value::as_str) == Some("completed")
 }
 
 /// Returns an arriving resource as it would be written here: ids and references of this server.

@@ -104,12 +104,12 @@ pub(super) fn of_record(
         let was_received = local.received.contains_key(&arriving.name());
         return if was_received { Err(deleted_here(arriving)) } else { Ok(Decision::Create(incoming)) };
     };
-    let squatted = speaks_for(arriving, unit) && is_received_from_another(arriving, unit, local);
-    if squatted {
+    let is_this_persons = belongs_to(copy, &ids.patient, local);
+    if !is_this_persons && speaks_for(arriving, unit) && is_received_from_another(arriving, unit, local) {
         // Somebody else has told of this record before; its own province's word replaces what they said.
         return Ok(Decision::Update { resource: incoming, version: version(copy), is_theirs: true });
     }
-    if !belongs_to(copy, &ids.patient, local) {
+    if !is_this_persons {
         let text = "a record of this origin belongs to another person here";
         let issue = Issue::error(IssueCode::MultipleMatches, arriving.resource_type.as_str(), text);
         return Err(Problem::new(ProblemCode::MultipleMatches).issues(vec![issue]));

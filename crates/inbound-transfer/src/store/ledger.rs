@@ -99,6 +99,10 @@ impl Store {
         .await?;
         let Some(row) = claimed else { return self.why_not_claimed(sender, id, digest).await };
         let claim = Claim { sender: sender.clone(), id, lease: row.lease, actor: actor.to_owned() };
+        if row.state != "planned" {
+            // Keys of an attempt that died before its plan: this one takes its own.
+            self.unlock(&claim).await?;
+        }
         match (row.state.as_str(), row.plan_key_id, row.plan) {
             ("planned", Some(key_id), Some(bytes)) => {
                 Ok(Found::Planned(claim, StoredPlan { sealed: Sealed { key_id, bytes } }))
@@ -162,23 +166,26 @@ impl Store {
         Ok(ContentDigest::from_bytes(digest))
     }
 
-    /// Returns the state of an arrival, and the problem it was refused with.
+    /// Tells whether an arrival is being worked on, and the problem it was refused with.
     pub async fn state(
         &self,
         sender: &Jurisdiction,
         id: TransferId,
-    ) -> Result<Option<(String, Option<Problem>)>, StoreError> {
+        now: DateTime<Utc>,
+    ) -> Result<Option<(bool, Option<Problem>)>, StoreError> {
         let row = sqlx::query!(
             "-- inbound.state
-            SELECT state, problem FROM inbound_transfer WHERE sender = $1 AND id = $2",
+            SELECT problem, (state = 'planned' OR coalesce(lease_until > $3, false)) AS \"is_at_work!\"
+            FROM inbound_transfer WHERE sender = $1 AND id = $2",
             sender.as_str(),
             id.uuid(),
+            now,
         )
         .fetch_optional(&self.pool)
         .await?;
         let Some(row) = row else { return Ok(None) };
         let problem = row.problem.map(serde_json::from_value).transpose();
-        Ok(Some((row.state, problem.map_err(|_| StoreError::Unreadable("a problem"))?)))
+        Ok(Some((row.is_at_work, problem.map_err(|_| StoreError::Unreadable("a problem"))?)))
     }
 
     /// Keeps a renewed signature of an unchanged receipt.

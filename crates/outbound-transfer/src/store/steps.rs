@@ -20,6 +20,8 @@ pub struct Snapshot {
     pub versions: BTreeMap<String, String>,
     /// The patient's version.
     pub patient_version: String,
+    /// Whether the patient was closed already, by an earlier transfer.
+    pub closed: bool,
     /// SHA-256 (hex) of the patient's content, which closing does not change.
     pub patient_content: String,
     /// The ids of the Provenance that arrivals of this person had left.
