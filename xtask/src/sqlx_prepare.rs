@@ -22,6 +22,8 @@ const CRATES: [(&str, &[&str]); 3] = [
 pub struct SqlxPrepare {
     #[command(flatten)]
     state: StateFolder,
+    /// Only these crates; all by default.
+    crates: Vec<String>,
 }
 
 impl SqlxPrepare {
@@ -30,8 +32,11 @@ impl SqlxPrepare {
         let stack =
             Stack::attach(&self.state.layout()).context("start one first: cargo xtask up --no-fhir")?;
         for (name, schema) in CRATES {
-            let database = format!("prepare_{}", name.replace('-', "_"));
-            stack.postgres().drop_database(&database).await?;
+            if !self.crates.is_empty() && !self.crates.iter().any(|wanted| wanted == name) {
+                continue;
+            }
+            // A database of this run's own: another one may be at work beside it.
+            let database = format!("prepare_{}_{}", name.replace('-', "_"), std::process::id());
             let urls = stack.postgres().create_database(&database).await?;
             let pool = sqlx::PgPool::connect(&urls.owner_url).await?;
             for owner in schema {

@@ -3,7 +3,9 @@
 //! Shapes only, with their parsing. The crate does no I/O and knows no service; whoever sends and whoever
 //! receives use the same type.
 
+pub mod arrival;
 pub mod headers;
+pub mod peer;
 pub mod problem;
 pub mod receipt;
 pub mod transfer;

@@ -74,6 +74,9 @@ catalogue! {
     PeerUnreachable, "peer-unreachable", BAD_GATEWAY, Nobody, true, "The destination could not be reached.";
     PeerUntrusted, "peer-untrusted", BAD_GATEWAY, Operator, true, "The two gateways do not accept each other's certificates.";
     PeerFault, "peer-fault", BAD_GATEWAY, Operator, true, "The destination answered something that the contract does not allow.";
+    TransferNotCancellable, "transfer-not-cancellable", CONFLICT, Sender, false, "Only a transfer whose package has not left yet can be cancelled.";
+    TransferNotRetryable, "transfer-not-retryable", CONFLICT, Sender, false, "The transfer has ended in a way that no retry can change.";
+    PackageNotPurgeable, "package-not-purgeable", CONFLICT, Sender, false, "The package of a transfer that has not ended is kept.";
     HorizonSpent, "horizon-spent", GATEWAY_TIMEOUT, Operator, false, "The transfer was tried for the whole retry horizon.";
     // packages at the destination
     DigestConflict, "digest-conflict", CONFLICT, Sender, false, "This transfer id was used before with other bytes.";
@@ -84,6 +87,7 @@ catalogue! {
     DeletedHere, "deleted-here", UNPROCESSABLE_ENTITY, Operator, false, "A record of the package was received before and has been deleted here.";
     IdentifierConflict, "identifier-conflict", UNPROCESSABLE_ENTITY, Operator, false, "A business identifier is already used here for another event.";
     // the service itself
+    RateLimited, "rate-limited", TOO_MANY_REQUESTS, Nobody, true, "More packages came in a minute than the caller may send; try again after the time named.";
     Busy, "busy", SERVICE_UNAVAILABLE, Nobody, true, "Too much is in progress; try again after the time named.";
     FhirServerUnavailable, "fhir-server-unavailable", SERVICE_UNAVAILABLE, Nobody, true, "The FHIR server does not answer or refuses to work.";
     FhirServerRefused, "fhir-server-refused", INTERNAL_SERVER_ERROR, Operator, true, "The FHIR server refused what was written to it.";

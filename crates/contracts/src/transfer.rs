@@ -62,6 +62,17 @@ pub struct TransferView {
     /// Why the last attempt failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_problem: Option<Problem>,
+    /// Since when the breaker or a pause holds it back; that time costs neither attempts nor horizon.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parked_since: Option<DateTime<Utc>>,
+    /// When its package first left; from then on it cannot be cancelled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_attempt_at: Option<DateTime<Utc>>,
+    /// When it is given up.
+    pub horizon_ends_at: DateTime<Utc>,
+    /// When the package's bytes were deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purged_at: Option<DateTime<Utc>>,
     /// The live record's id, when the one asked for was merged into it.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -99,8 +110,14 @@ pub struct TransferPage {
 pub struct TransferEvent {
     /// When it happened.
     pub at: DateTime<Utc>,
-    /// What happened: `requested`, `sealed`, `attempt-failed`, `delivered`, `completed`, ….
+    /// What happened: `requested`, `sealed`, `attempt-failed`, `parked`, `delivered`, `completed`, ….
     pub event: String,
+    /// Who did it, where it was an operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// Why, as the operator has given it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
     /// The attempt's number at its step, where it was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attempt: Option<i32>,
@@ -123,4 +140,28 @@ pub struct TransferSearch {
     /// The Patient's logical id.
     #[schema(value_type = String)]
     pub patient_id: PatientId,
+}
+
+/// The body of a call by which an operator changes something: why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OperatorReason {
+    /// 1 to 200 characters, for the audit trail; never personal data.
+    pub reason: String,
+}
+
+/// What a transfer would send, found out without storing or sending anything.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct TransferDryRun {
+    /// The destination.
+    #[schema(value_type = String)]
+    pub transfer_to: Jurisdiction,
+    /// Whether a transfer would be sealed as things stand.
+    pub is_sendable: bool,
+    /// What would be sent: resources by type.
+    pub counts: BTreeMap<String, u64>,
+    /// The package's size in bytes.
+    pub bytes: u64,
+    /// What stands against it, or what the destination would find fault with.
+    pub problems: Vec<Problem>,
 }

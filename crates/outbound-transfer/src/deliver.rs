@@ -73,7 +73,7 @@ fn verify(
     let invalid =
         |what: String| StepError::failed(FaultClass::PeerOrTrust, ProblemCode::ReceiptInvalid, what);
     let now = u64::try_from(worker.now().timestamp()).unwrap_or_default();
-    let receipt = auth::verify_receipt(jws, worker.peers.credentials(), &peer.identity, now)
+    let receipt = auth::verify_receipt(jws, worker.peers.credentials(), peer.identity(), now)
         .map_err(|error| invalid(error.to_string()))?;
     let expected = ExpectedReceipt {
         issuer: claim.transfer_to.clone(),

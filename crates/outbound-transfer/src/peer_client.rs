@@ -1,33 +1,27 @@
-//! The client of a province's inbound service.
+//! The client of a province's inbound service: what is asked, and what each answer means.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use contracts::headers::{CONTENT_DIGEST, FHIR_JSON};
 use contracts::receipt::ReceiptDocument;
 use contracts::{ContentDigest, Issue, Problem, ProblemCode};
 use domain::TransferId;
 use http::StatusCode;
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use mtls::{ClientOptions, Credentials, Fault, SpiffeId};
+use mtls::{Credentials, Fault, SpiffeId};
 use peers::JurisdictionEntry;
-use reqwest::{Client, RequestBuilder, Response};
 
+use crate::peer_transport::{Address, HttpTransport, PeerRequest, PeerTransport, TransportError};
 use crate::step::{Failure, FaultClass, StepError};
 
-/// The longest answer that is read, in bytes.
-const MAX_ANSWER: usize = 1 << 20;
 /// How much of a peer's issues is kept.
 const MAX_ISSUES: usize = 20;
 const MAX_ISSUE_CHARS: usize = 200;
 
-/// Clients by the exact identity that is expected at the other end. Cheap to clone.
+/// The way to all peers. Cheap to clone.
 #[derive(Clone)]
 pub struct PeerClients {
     credentials: Credentials,
-    options: ClientOptions,
-    by_identity: Arc<Mutex<HashMap<String, Client>>>,
+    transport: Arc<dyn PeerTransport>,
 }
 
 /// What the destination answered.
@@ -43,17 +37,20 @@ pub enum PeerAnswer {
 
 /// The inbound service of one peer.
 pub struct Peer {
-    http: Client,
-    base: String,
-    /// The identity that its receipts are signed with.
-    pub identity: SpiffeId,
+    transport: Arc<dyn PeerTransport>,
+    address: Address,
 }
 
 impl PeerClients {
-    /// Makes clients on this service's own credentials.
+    /// Reaches peers by mutual TLS on this service's own credentials.
     pub fn new(credentials: Credentials, request_timeout: Duration) -> Self {
-        let options = ClientOptions { request_timeout, ..ClientOptions::default() };
-        Self { credentials, options, by_identity: Arc::default() }
+        let transport = Arc::new(HttpTransport::new(credentials.clone(), request_timeout));
+        Self::over(credentials, transport)
+    }
+
+    /// Reaches peers another way: where the network itself is part of a test.
+    pub fn over(credentials: Credentials, transport: Arc<dyn PeerTransport>) -> Self {
+        Self { credentials, transport }
     }
 
     /// Returns the credentials, for verifying receipts.
@@ -70,27 +67,20 @@ impl PeerClients {
                 format!("the directory names no inbound-transfer gateway or identity for {}", entry.code),
             )
         };
-        let base = entry
-            .gateway
-            .inbound_transfer
-            .as_deref()
-            .ok_or_else(incomplete)?
-            .trim_end_matches('/')
-            .to_owned();
+        let base = entry.gateway.inbound_transfer.as_deref().ok_or_else(incomplete)?;
         let name = entry.identities.inbound_transfer.as_deref().ok_or_else(incomplete)?;
         let identity = SpiffeId::parse(name).map_err(|_| incomplete())?;
-        let mut clients = self.by_identity.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(http) = clients.get(name) {
-            return Ok(Peer { http: http.clone(), base, identity });
-        }
-        let http = mtls::client(&self.credentials, &identity, self.options)
-            .map_err(|error| StepError::failed(FaultClass::Ours, ProblemCode::Internal, error.to_string()))?;
-        clients.insert(name.to_owned(), http.clone());
-        Ok(Peer { http, base, identity })
+        let address = Address { base: base.trim_end_matches('/').to_owned(), identity };
+        Ok(Peer { transport: self.transport.clone(), address })
     }
 }
 
 impl Peer {
+    /// Returns the identity that its receipts are signed with.
+    pub fn identity(&self) -> &SpiffeId {
+        &self.address.identity
+    }
+
     /// Hands the sealed package over.
     pub async fn put(
         &self,
@@ -98,25 +88,17 @@ impl Peer {
         digest: ContentDigest,
         package: Vec<u8>,
     ) -> Result<PeerAnswer, StepError> {
-        let request = self
-            .http
-            .put(format!("{}/inbound-transfer/{id}", self.base))
-            .header(CONTENT_TYPE, FHIR_JSON)
-            .header(CONTENT_DIGEST, digest.to_header())
-            .body(package);
-        self.ask(request).await
+        self.ask(PeerRequest::Put { id, digest, package }).await
     }
 
     /// Asks for the receipt of an earlier delivery.
     pub async fn receipt(&self, id: TransferId) -> Result<PeerAnswer, StepError> {
-        self.ask(self.http.get(format!("{}/inbound-transfer/{id}", self.base))).await
+        self.ask(PeerRequest::Receipt { id }).await
     }
 
-    async fn ask(&self, request: RequestBuilder) -> Result<PeerAnswer, StepError> {
-        let response = request.send().await.map_err(|error| unreachable(&error))?;
-        let status = response.status();
-        let retry_after = retry_after(&response);
-        let body = read(response).await?;
+    async fn ask(&self, request: PeerRequest) -> Result<PeerAnswer, StepError> {
+        let response = self.transport.call(&self.address, request).await.map_err(|error| sorted(&error))?;
+        let (status, retry_after, body) = (response.status, response.retry_after, response.body);
         match status {
             StatusCode::OK | StatusCode::CREATED => {
                 let document: ReceiptDocument = serde_json::from_slice(&body)
@@ -126,13 +108,26 @@ impl Peer {
             StatusCode::ACCEPTED => Err(in_progress(retry_after)),
             StatusCode::NOT_FOUND => Ok(PeerAnswer::Unknown),
             StatusCode::CONFLICT => Ok(PeerAnswer::OtherBytes),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(StepError::failed(
-                FaultClass::PeerOrTrust,
-                ProblemCode::PeerUntrusted,
-                format!("the destination answered {status}: it does not let this service in"),
-            )),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Err(not_let_in(status, &body)),
             _ => Err(later(refusal(status, &body), retry_after)),
         }
+    }
+}
+
+/// The destination does not let this service in; a code of the catalogue says more than the status.
+fn not_let_in(status: StatusCode, body: &[u8]) -> StepError {
+    let problem: Option<Problem> = serde_json::from_slice(body).ok();
+    match problem.as_ref().and_then(Problem::known_code) {
+        Some(ProblemCode::PeerSuspended) => StepError::failed(
+            FaultClass::PeerOrTrust,
+            ProblemCode::PeerSuspended,
+            "the destination's directory has this province suspended",
+        ),
+        _ => StepError::failed(
+            FaultClass::PeerOrTrust,
+            ProblemCode::PeerUntrusted,
+            format!("the destination answered {status}: it does not let this service in"),
+        ),
     }
 }
 
@@ -194,41 +189,35 @@ fn peer_fault(what: String) -> StepError {
     StepError::failed(FaultClass::Transient, ProblemCode::PeerFault, what)
 }
 
-/// Sorts a failed connection. In TLS 1.3 a refused client may only see the connection end, so that a lost
+/// Sorts a call without an answer. In TLS 1.3 a refused client may only see the connection end, so that a lost
 /// connection can also mean lost trust.
-fn unreachable(error: &reqwest::Error) -> StepError {
-    let (class, code, what) = match mtls::fault(error) {
-        Fault::Tls => (
+fn sorted(error: &TransportError) -> StepError {
+    let (class, code, what) = match error {
+        TransportError::Fault(Fault::Tls) => (
             FaultClass::PeerOrTrust,
             ProblemCode::PeerUntrusted,
             "the gateways do not accept each other's certificates",
         ),
-        Fault::Timeout => {
+        TransportError::Fault(Fault::Timeout) => {
             (FaultClass::Transient, ProblemCode::PeerUnreachable, "the destination did not answer in time")
         }
-        Fault::Connect => {
+        TransportError::Fault(Fault::Connect) => {
             (FaultClass::Transient, ProblemCode::PeerUnreachable, "no connection, or it was lost")
         }
-        Fault::Body => (FaultClass::Transient, ProblemCode::PeerFault, "the answer broke off"),
-        Fault::Other => (FaultClass::Transient, ProblemCode::PeerFault, "the call failed"),
+        TransportError::Fault(Fault::Body) => {
+            (FaultClass::Transient, ProblemCode::PeerFault, "the answer broke off")
+        }
+        TransportError::Fault(Fault::Other) => {
+            (FaultClass::Transient, ProblemCode::PeerFault, "the call failed")
+        }
+        TransportError::TooLong => {
+            (FaultClass::Transient, ProblemCode::PeerFault, "the answer is longer than any receipt")
+        }
+        TransportError::Unusable(what) => {
+            return StepError::failed(FaultClass::Ours, ProblemCode::Internal, what);
+        }
     };
     StepError::failed(class, code, what)
-}
-
-fn retry_after(response: &Response) -> Option<Duration> {
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
-}
-
-async fn read(mut response: Response) -> Result<Vec<u8>, StepError> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| unreachable(&error))? {
-        if body.len() + chunk.len() > MAX_ANSWER {
-            return Err(peer_fault(format!("it answered with more than {MAX_ANSWER} bytes")));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
 }
 
 #[cfg(test)]

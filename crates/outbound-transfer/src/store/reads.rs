@@ -32,6 +32,10 @@ struct Row {
     attempts: i32,
     next_attempt_at: Option<DateTime<Utc>>,
     last_problem: Option<serde_json::Value>,
+    parked_since: Option<DateTime<Utc>>,
+    first_attempt_at: Option<DateTime<Utc>>,
+    horizon_ends_at: DateTime<Utc>,
+    purged_at: Option<DateTime<Utc>>,
     live_patient_id: Option<String>,
     sealed_counts: serde_json::Value,
     digest: Option<Vec<u8>>,
@@ -57,6 +61,10 @@ impl Row {
             attempts: self.attempts,
             next_attempt_at: self.next_attempt_at,
             last_problem: self.last_problem.map(serde_json::from_value).transpose().map_err(unreadable)?,
+            parked_since: self.parked_since,
+            first_attempt_at: self.first_attempt_at,
+            horizon_ends_at: self.horizon_ends_at,
+            purged_at: self.purged_at,
             live_patient_id: live_patient_id.map_err(|_| StoreError::Unreadable("a patient id"))?,
             sealed_counts: serde_json::from_value(self.sealed_counts).map_err(unreadable)?,
             digest: digest.map_err(|_| StoreError::Unreadable("a digest"))?.map(|digest| digest.to_string()),
@@ -78,7 +86,8 @@ impl Store {
             Row,
             "-- outbound.find
             SELECT id, state, transfer_to, approval_ref, requested_at, updated_at, attempts, next_attempt_at,
-                last_problem, live_patient_id, sealed_counts, digest, receipt, receipt_jws, source
+                last_problem, parked_since, first_attempt_at, horizon_ends_at, purged_at, live_patient_id, sealed_counts,
+                digest, receipt, receipt_jws, source
             FROM transfer WHERE id = $1",
             id.uuid(),
         )
@@ -93,7 +102,8 @@ impl Store {
             Row,
             "-- outbound.list
             SELECT id, state, transfer_to, approval_ref, requested_at, updated_at, attempts, next_attempt_at,
-                last_problem, live_patient_id, sealed_counts, digest, receipt, receipt_jws, source
+                last_problem, parked_since, first_attempt_at, horizon_ends_at, purged_at, live_patient_id, sealed_counts,
+                digest, receipt, receipt_jws, source
             FROM transfer
             WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR transfer_to = $2)
                 AND ($3::timestamptz IS NULL OR requested_at >= $3) AND ($4::text IS NULL OR patient_id = $4)
@@ -116,7 +126,7 @@ impl Store {
     pub async fn events(&self, id: TransferId) -> Result<Option<Vec<TransferEvent>>, StoreError> {
         let rows = sqlx::query!(
             "-- outbound.events
-            SELECT at, event, attempt, problem FROM transfer_event WHERE transfer_id = $1 ORDER BY id",
+            SELECT at, event, attempt, problem, actor, reason FROM transfer_event WHERE transfer_id = $1 ORDER BY id",
             id.uuid(),
         )
         .fetch_all(&self.pool)
@@ -124,14 +134,12 @@ impl Store {
         if rows.is_empty() {
             return Ok(None);
         }
-        let event = |at, event, attempt, problem: Option<serde_json::Value>| {
-            let problem = problem.map(serde_json::from_value).transpose();
+        let events = rows.into_iter().map(|row| {
+            let problem = row.problem.map(serde_json::from_value).transpose();
             let problem = problem.map_err(|_| StoreError::Unreadable("a problem"))?;
-            Ok(TransferEvent { at, event, attempt, problem })
-        };
-        rows.into_iter()
-            .map(|row| event(row.at, row.event, row.attempt, row.problem))
-            .collect::<Result<_, _>>()
-            .map(Some)
+            let (actor, reason) = (row.actor, row.reason);
+            Ok(TransferEvent { at: row.at, event: row.event, actor, reason, attempt: row.attempt, problem })
+        });
+        events.collect::<Result<_, _>>().map(Some)
     }
 }
