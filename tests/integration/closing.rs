@@ -9,7 +9,6 @@ use test_kit::people::{delete_all, put_all};
 use test_kit::{Person, World, copy_id, start_held, url_of, versions};
 
 mod answers;
-mod gateway;
 
 /// Reads a patient past every search index.
 async fn patient(world: &World, province: &str, id: &str) -> Value {

@@ -6,9 +6,10 @@ ALTER TABLE transfer
     ADD COLUMN traceparent      text;        -- the W3C trace context of the request that made it
 -- An attempt may have left for everything that was sealed under the first version.
 UPDATE transfer SET first_attempt_at = updated_at WHERE digest IS NOT NULL;
-CREATE INDEX transfer_parked ON transfer (transfer_to, requested_at) WHERE parked_since IS NOT NULL;
+CREATE INDEX transfer_parked ON transfer (transfer_to, updated_at) WHERE parked_since IS NOT NULL;
 DROP INDEX transfer_due;
 CREATE INDEX transfer_due ON transfer (next_attempt_at) WHERE next_attempt_at IS NOT NULL;
+CREATE INDEX transfer_open ON transfer (transfer_to, state) WHERE state IN ('requested', 'sealed', 'delivered', 'dead');
 CREATE INDEX transfer_ended ON transfer (updated_at) WHERE purged_at IS NULL AND state IN ('completed', 'cancelled');
 
 ALTER TABLE transfer_event

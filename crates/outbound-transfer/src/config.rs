@@ -104,6 +104,16 @@ pub struct TransfersConfig {
     pub horizon_hours: u32,
     /// The first pause between attempts, in milliseconds; it doubles, with full jitter, to 15 minutes and then hours.
     pub first_retry_milliseconds: u64,
+    /// How many failures of a peer in a row park its lane; a fault of trust parks it at once.
+    pub breaker_failures: u32,
+    /// The pause before a parked lane is tried again, in seconds; it doubles.
+    pub first_probe_seconds: u64,
+    /// The longest such pause, in seconds.
+    pub longest_probe_seconds: u64,
+    /// How long between two questions for the receipt of a dead transfer, in hours.
+    pub late_receipt_hours: u32,
+    /// How long packages are kept after their transfer was completed or cancelled, in days.
+    pub package_days: u32,
     /// When the sweep puts an id on the queue again, in seconds after it went there.
     pub sweep_after_seconds: u64,
 }
@@ -117,6 +127,11 @@ impl Default for TransfersConfig {
             lease_seconds: 30,
             horizon_hours: 7 * 24,
             first_retry_milliseconds: 2000,
+            breaker_failures: 5,
+            first_probe_seconds: 5,
+            longest_probe_seconds: 300,
+            late_receipt_hours: 24,
+            package_days: 30,
             sweep_after_seconds: 60,
         }
     }
@@ -138,6 +153,15 @@ impl ServiceConfig for Config {
         }
         if transfers.concurrency == 0 {
             found.push("transfers.concurrency must be at least 1".to_owned());
+        }
+        if transfers.breaker_failures == 0 || transfers.first_probe_seconds == 0 {
+            found.push("transfers.breaker_failures and first_probe_seconds must be at least 1".to_owned());
+        }
+        if transfers.longest_probe_seconds < transfers.first_probe_seconds {
+            found.push("transfers.longest_probe_seconds must be at least first_probe_seconds".to_owned());
+        }
+        if transfers.late_receipt_hours == 0 {
+            found.push("transfers.late_receipt_hours must be at least 1".to_owned());
         }
         if transfers.horizon_hours == 0 {
             found.push("transfers.horizon_hours must be at least 1".to_owned());

@@ -8,23 +8,33 @@ use peers::{JurisdictionEntry, JurisdictionState};
 
 use crate::peer_client::{Peer, PeerAnswer};
 use crate::step::{FaultClass, StepError};
-use crate::store::Claim;
+use crate::store::{Claim, Leaving};
 use crate::worker::Worker;
 
 /// Hands the package over and keeps the verified receipt.
-pub async fn deliver(worker: &Worker, claim: &Claim) -> Result<(), StepError> {
+pub async fn deliver(worker: &Worker, claim: &Claim, leaving: Leaving) -> Result<(), StepError> {
+    let Leaving { digest, sealed, .. } = leaving;
     let peer = worker.peers.inbound(&*active_entry(worker, claim)?)?;
-    let (digest, sealed) = worker.store.package(claim).await?;
     let package = worker.keys.open(&sealed.key_id, &sealed.bytes, claim.id.uuid().as_bytes());
     let package = package.map_err(|error| ours(error.to_string()))?;
     if ContentDigest::of(&package) != digest {
         return Err(ours("the stored package does not have its digest".to_owned()));
     }
     service_kit::hold::point("before-delivery").await;
+    let left_at = worker.now();
     let answer = peer.put(claim.id, digest, package).await?;
     service_kit::hold::point("before-receipt").await;
     match answer {
-        PeerAnswer::Receipt(jws) => accept(worker, claim, &peer, digest, &jws).await,
+        PeerAnswer::Receipt(jws) => {
+            let receipt = verified(worker, claim, &peer, digest, &jws).await?;
+            let now = worker.now();
+            worker.store.delivered(claim, &receipt, &jws, now).await?;
+            service_kit::hold::point("after-receipt").await;
+            let latency = (now - left_at).to_std().unwrap_or_default();
+            metrics::histogram!("transfer_receipt_seconds", "peer" => claim.transfer_to.to_string())
+                .record(latency.as_secs_f64());
+            Ok(())
+        }
         PeerAnswer::OtherBytes if fetch_receipt(worker, claim).await? => Ok(()),
         PeerAnswer::OtherBytes => {
             Err(ours("the destination knows this transfer with other bytes".to_owned()))
@@ -39,39 +49,36 @@ pub async fn deliver(worker: &Worker, claim: &Claim) -> Result<(), StepError> {
 
 /// Asks the destination for the receipt of an earlier delivery; tells whether it had one and it was good.
 pub async fn fetch_receipt(worker: &Worker, claim: &Claim) -> Result<bool, StepError> {
-    let peer = worker.peers.inbound(&*active_entry(worker, claim)?)?;
-    let (digest, _) = worker.store.package(claim).await?;
-    match peer.receipt(claim.id).await? {
-        PeerAnswer::Receipt(jws) => accept(worker, claim, &peer, digest, &jws).await.map(|()| true),
-        PeerAnswer::Unknown | PeerAnswer::OtherBytes => Ok(false),
+    match ask_for_receipt(worker, claim).await? {
+        Some((receipt, jws)) => {
+            worker.store.delivered(claim, &receipt, &jws, worker.now()).await?;
+            service_kit::hold::point("after-receipt").await;
+            Ok(true)
+        }
+        None => Ok(false),
     }
 }
 
-async fn accept(
-    worker: &Worker,
-    claim: &Claim,
-    peer: &Peer,
-    digest: ContentDigest,
-    jws: &str,
-) -> Result<(), StepError> {
-    let now = worker.now();
-    let counts = worker.store.sealed_counts(claim).await?;
-    let receipt = verify(worker, claim, peer, digest, counts, jws)?;
-    worker.store.delivered(claim, &receipt, jws, now).await?;
-    service_kit::hold::point("after-receipt").await;
-    Ok(())
+/// Returns the destination's receipt, verified, if it has one.
+pub async fn ask_for_receipt(worker: &Worker, claim: &Claim) -> Result<Option<(Receipt, String)>, StepError> {
+    let peer = worker.peers.inbound(&*active_entry(worker, claim)?)?;
+    let digest = worker.store.digest(claim).await?;
+    match peer.receipt(claim.id).await? {
+        PeerAnswer::Receipt(jws) => Ok(Some((verified(worker, claim, &peer, digest, &jws).await?, jws))),
+        PeerAnswer::Unknown | PeerAnswer::OtherBytes => Ok(None),
+    }
 }
 
-fn verify(
+async fn verified(
     worker: &Worker,
     claim: &Claim,
     peer: &Peer,
     digest: ContentDigest,
-    counts: std::collections::BTreeMap<String, u64>,
     jws: &str,
 ) -> Result<Receipt, StepError> {
     let invalid =
         |what: String| StepError::failed(FaultClass::PeerOrTrust, ProblemCode::ReceiptInvalid, what);
+    let counts = worker.store.sealed_counts(claim).await?;
     let now = u64::try_from(worker.now().timestamp()).unwrap_or_default();
     let receipt = auth::verify_receipt(jws, worker.peers.credentials(), peer.identity(), now)
         .map_err(|error| invalid(error.to_string()))?;
@@ -86,7 +93,8 @@ fn verify(
     Ok(receipt)
 }
 
-fn active_entry(worker: &Worker, claim: &Claim) -> Result<Arc<JurisdictionEntry>, StepError> {
+/// Returns the destination's entry, as long as it takes part.
+pub fn active_entry(worker: &Worker, claim: &Claim) -> Result<Arc<JurisdictionEntry>, StepError> {
     match worker.directory.get(&claim.transfer_to) {
         Some(entry) if entry.state == JurisdictionState::Active => Ok(entry),
         _ => Err(StepError::failed(

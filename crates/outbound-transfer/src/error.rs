@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use contracts::ProblemCode;
-use domain::TransferId;
+use domain::{TransferId, TransferState};
 use service_kit::{Chain, ProblemResponse};
 
+use crate::operations::Operation;
+use crate::step::StepError;
 use crate::store::StoreError;
 
 /// Why a call is not answered with what was asked for.
@@ -27,6 +29,18 @@ pub enum ApiError {
     /// No such transfer.
     #[error("no such transfer")]
     NotFound,
+    /// No such peer.
+    #[error("no such peer")]
+    UnknownPeer,
+    /// Where the transfer stands, this cannot be done.
+    #[error("not in this state")]
+    NotNow(Operation, TransferState),
+    /// The record could not be read.
+    #[error("the record could not be read")]
+    Step(StepError),
+    /// A fault of this service.
+    #[error("{0}")]
+    Internal(&'static str),
     /// The ledger failed.
     #[error("the ledger failed")]
     Store(#[from] StoreError),
@@ -43,6 +57,16 @@ impl IntoResponse for ApiError {
             Self::Unfinished(id) => ProblemResponse::new(ProblemCode::TransferUnfinished)
                 .detail(format!("follow /transfer-request/{id}, or wait until it has ended")),
             Self::NotFound => ProblemResponse::new(ProblemCode::NotFound).detail("no transfer of this id"),
+            Self::UnknownPeer => ProblemResponse::new(ProblemCode::NotFound).detail(
+                "no province or territory of this code in the directory, and nothing on its way there",
+            ),
+            Self::NotNow(operation, state) => not_now(operation, state),
+            Self::Step(StepError::Failed(failure)) => ProblemResponse::from(failure.problem),
+            Self::Step(StepError::Store(error)) => return Self::Store(error).into_response(),
+            Self::Internal(error) => {
+                tracing::error!(error, "a fault of ours");
+                ProblemResponse::new(ProblemCode::Internal)
+            }
             Self::Store(StoreError::LeaseLost) => {
                 ProblemResponse::new(ProblemCode::Busy).retry_after(Duration::from_secs(1))
             }
@@ -57,4 +81,13 @@ impl IntoResponse for ApiError {
         };
         problem.into_response()
     }
+}
+
+fn not_now(operation: Operation, state: TransferState) -> ProblemResponse {
+    let (code, what) = match operation {
+        Operation::Cancel => (ProblemCode::TransferNotCancellable, "its package has left, or it has ended"),
+        Operation::Retry => (ProblemCode::TransferNotRetryable, "request a new transfer instead"),
+        Operation::Purge => (ProblemCode::PackageNotPurgeable, "cancel it, or wait until it has ended"),
+    };
+    ProblemResponse::new(code).detail(format!("the transfer is {state}: {what}"))
 }

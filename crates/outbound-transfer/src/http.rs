@@ -10,7 +10,9 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::requests::Requests;
+use crate::worker::Worker;
 
+mod operations;
 mod transfers;
 
 /// The largest body of a request, in bytes.
@@ -21,6 +23,8 @@ const MAX_BODY: usize = 64 << 10;
 pub struct ApiState {
     /// The use cases.
     pub requests: Requests,
+    /// What a dry run reads with.
+    pub worker: Worker,
     /// Who may call.
     pub tokens: TokenVerifier,
 }
@@ -39,6 +43,13 @@ pub fn router(state: ApiState) -> Router {
         .routes(routes!(transfers::search))
         .routes(routes!(transfers::find))
         .routes(routes!(transfers::events))
+        .routes(routes!(transfers::dry_run))
+        .routes(routes!(operations::retry))
+        .routes(routes!(operations::cancel))
+        .routes(routes!(operations::purge))
+        .routes(routes!(operations::peers))
+        .routes(routes!(operations::pause))
+        .routes(routes!(operations::resume))
         .split_for_parts();
     let api = api
         .route("/openapi.json", get(move || async move { Json(openapi) }))

@@ -76,7 +76,6 @@ impl Lanes {
                     tracing::error!(error = %Chain(&error), "the sweep has failed");
                 }
             }
-            self.measure().await;
             age = sweep_after;
             tokio::time::sleep(self.sweep_after / 2).await;
         }
@@ -99,13 +98,6 @@ impl Lanes {
             if let Err(error) = self.queue.add_many(&lane, &ids).await {
                 tracing::error!(error = %Chain(&error), "the queue does not answer");
             }
-        }
-    }
-
-    async fn measure(&self) {
-        for (peer, state, count) in self.store().depths().await.unwrap_or_default() {
-            #[expect(clippy::cast_precision_loss, reason = "a gauge of counts below 2^52")]
-            metrics::gauge!("transfers", "peer" => peer, "state" => state).set(count as f64);
         }
     }
 
@@ -167,7 +159,7 @@ async fn handle(dispatcher: Dispatcher, delivery: Delivery) {
             tracing::error!("an entry of the queue holds no transfer id");
             delivery.ack().await
         }
-        Ok(id) => match dispatcher.advance(id).await {
+        Ok(id) => match Box::pin(dispatcher.advance(id)).await {
             Next::Settled => delivery.ack().await,
             Next::After(delay) => delivery.retry_in(delay).await,
         },

@@ -5,21 +5,27 @@
 //! [`http`] the API of the province's own systems. The service refuses to send anything that it has not sealed,
 //! and to close anything without a verified receipt.
 
+pub mod breaker;
 pub mod close;
 pub mod config;
 pub mod deliver;
 pub mod dispatch;
+pub mod dry_run;
 pub mod error;
 pub mod http;
 pub mod lanes;
+pub mod measure;
+pub mod operations;
 pub mod package;
 pub mod peer_client;
 pub mod peer_transport;
 pub mod record;
 pub mod requests;
+pub mod retention;
 pub mod seal;
 pub mod step;
 pub mod store;
+pub mod wake;
 pub mod worker;
 
 use std::sync::Arc;
@@ -31,12 +37,13 @@ use chrono::TimeDelta;
 use fhir_client::{FhirServer, FhirServerOptions};
 use mtls::Credentials;
 use peers::Directory;
-use service_kit::{Context, PackageKeys, Service};
+use service_kit::{Context, Lifecycle, PackageKeys, Service};
 use sqlx::migrate::Migrator;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use work_queue::{Queue, QueueOptions, RetryPolicy};
 
+use crate::breaker::BreakerPolicy;
 use crate::config::Config;
 use crate::dispatch::Dispatcher;
 use crate::http::ApiState;
@@ -107,29 +114,46 @@ impl Service for OutboundTransfer {
             base: Duration::from_millis(transfers.first_retry_milliseconds),
             ..RetryPolicy::default()
         };
-        let lease = TimeDelta::seconds(i64::try_from(transfers.lease_seconds)?);
+        let horizon = TimeDelta::hours(transfers.horizon_hours.into());
+        let dispatcher = Dispatcher {
+            worker: worker.clone(),
+            owner,
+            lease: TimeDelta::seconds(i64::try_from(transfers.lease_seconds)?),
+            retry,
+            breaker: BreakerPolicy {
+                failures: transfers.breaker_failures,
+                first_pause: Duration::from_secs(transfers.first_probe_seconds),
+                longest_pause: Duration::from_secs(transfers.longest_probe_seconds),
+            },
+            horizon,
+            late_receipt: TimeDelta::hours(transfers.late_receipt_hours.into()),
+            random: rand::random,
+        };
         let lanes = Lanes {
             queue,
-            dispatcher: Dispatcher { worker, owner, lease, retry },
+            dispatcher,
             concurrency: transfers.concurrency,
             sweep_after: Duration::from_secs(transfers.sweep_after_seconds),
             outbox_filled: outbox_filled.clone(),
         };
-        let horizon = TimeDelta::hours(transfers.horizon_hours.into());
         let requests = Requests {
             here: jurisdiction,
             store,
             directory: directory.clone(),
             horizon,
-            outbox_filled,
+            outbox_filled: outbox_filled.clone(),
             clock,
         };
-        let api = http::router(ApiState { requests, tokens });
+        let api = http::router(ApiState { requests, worker: worker.clone(), tokens });
 
         let stop = lifecycle.stop.clone();
         lifecycle.spawn("credentials", credentials.watch(CREDENTIALS_POLL, stop.clone()));
         lifecycle.spawn("directory", directory.clone().watch(poll, stop.clone()));
         lanes.start(&directory, &lifecycle);
+        let keep = TimeDelta::days(transfers.package_days.into());
+        spawn_loop(&lifecycle, "wake", wake::run(worker.clone(), outbox_filled));
+        spawn_loop(&lifecycle, "retention", retention::run(worker.clone(), keep));
+        spawn_loop(&lifecycle, "measure", measure::run(worker));
         lifecycle.spawn("api", async move {
             let served = axum::serve(listener, api).with_graceful_shutdown(stop.cancelled_owned()).await;
             if let Err(error) = served {
@@ -138,6 +162,12 @@ impl Service for OutboundTransfer {
         });
         Ok(())
     }
+}
+
+/// Spawns what runs until the stop.
+fn spawn_loop(lifecycle: &Lifecycle, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+    let stop = lifecycle.stop.clone();
+    lifecycle.spawn(name, async move { stop.run_until_cancelled(work).await.unwrap_or(()) });
 }
 
 fn hostname() -> String {

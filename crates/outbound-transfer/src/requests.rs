@@ -58,6 +58,12 @@ impl Requests {
         self.find(id).await
     }
 
+    /// Refuses what no transfer can be made of.
+    pub fn check(&self, new: &NewTransfer) -> Result<(), ApiError> {
+        check_text(new)?;
+        self.check_destination(new)
+    }
+
     fn check_destination(&self, new: &NewTransfer) -> Result<(), ApiError> {
         let destination = self.directory.get(&new.transfer_to);
         let is_known = destination.is_some_and(|entry| {

@@ -1,6 +1,7 @@
 //! The step `requested` → `sealed`: the package is fixed for ever.
 
 use contracts::{ContentDigest, ProblemCode};
+use domain::Jurisdiction;
 use fhir::canonical::closed_to;
 
 use crate::package::{self, Purpose};
@@ -12,7 +13,7 @@ use crate::worker::Worker;
 /// Reads the record, builds the package and stores it, encrypted, with its digest.
 pub async fn seal(worker: &Worker, claim: &Claim) -> Result<(), StepError> {
     let record = Record::read(&worker.fhir, &claim.patient_id).await?;
-    refuse_if_closed_elsewhere(claim, &record)?;
+    refuse_if_closed_elsewhere(&claim.transfer_to, &record)?;
     let snapshot = record.snapshot()?;
     let now = worker.now();
     let package = package::build(
@@ -36,9 +37,9 @@ pub async fn seal(worker: &Worker, claim: &Claim) -> Result<(), StepError> {
 }
 
 /// A closed record can be sent again only to where it points: later doses follow the person.
-fn refuse_if_closed_elsewhere(claim: &Claim, record: &Record) -> Result<(), StepError> {
+pub fn refuse_if_closed_elsewhere(transfer_to: &Jurisdiction, record: &Record) -> Result<(), StepError> {
     match closed_to(&record.patient) {
-        Some(destination) if destination.jurisdiction != claim.transfer_to => Err(StepError::failed(
+        Some(destination) if destination.jurisdiction != *transfer_to => Err(StepError::failed(
             FaultClass::Content,
             ProblemCode::SourceClosed,
             format!("the record was closed by a transfer to {}; send it there", destination.jurisdiction),
@@ -47,8 +48,8 @@ fn refuse_if_closed_elsewhere(claim: &Claim, record: &Record) -> Result<(), Step
     }
 }
 
-fn refuse_if_too_large(worker: &Worker, bytes: usize) -> Result<(), StepError> {
-    // What its peers allow this province stands in its own entry.
+/// What its peers allow this province stands in its own entry.
+pub fn refuse_if_too_large(worker: &Worker, bytes: usize) -> Result<(), StepError> {
     let Some(own) = worker.directory.get(&worker.here) else { return Ok(()) };
     let allowed = own.limits.bytes_per_package;
     if u64::try_from(bytes).is_ok_and(|bytes| bytes <= allowed) {

@@ -9,16 +9,22 @@ use domain::{TransferId, TransferState};
 use sqlx::{PgConnection, PgPool};
 
 mod claims;
+mod lane_views;
+mod operate;
 mod outbox;
+mod peer_lanes;
 mod reads;
 mod requests;
 mod steps;
 
 pub use claims::{Claim, ClaimAnswer};
+pub use lane_views::{Depth, LaneStanding};
+pub use operate::{Operated, Word};
 pub use outbox::Enqueued;
+pub use peer_lanes::{Admission, AfterFailure, Leaving, PeerFailure};
 pub use reads::ListFilter;
 pub use requests::{Accepted, Request};
-pub use steps::{SealedPackage, Snapshot};
+pub use steps::{Ending, SealedPackage, Snapshot};
 
 /// Why a call to the store failed.
 #[derive(Debug, thiserror::Error)]

@@ -8,6 +8,7 @@ pub mod api;
 pub mod arrivals;
 pub mod copies;
 pub mod delivery;
+pub mod gateway;
 pub mod held;
 mod leftovers;
 pub mod package;

@@ -152,8 +152,8 @@ impl World {
         if service == ProvinceService::Outbound {
             settings.config["queue"]["prefix"] =
                 json!(format!("{}:tx:{}", province.to_lowercase(), self.name));
-            settings.config["transfers"] =
-                json!({"first_retry_milliseconds": 200, "sweep_after_seconds": 4, "lease_seconds": 10});
+            settings.config["transfers"] = json!({"first_retry_milliseconds": 200, "sweep_after_seconds": 4, "lease_seconds": 10,
+                    "first_probe_seconds": 1, "longest_probe_seconds": 1});
         } else {
             settings.config["intake"] = json!({"lease_seconds": 10});
         }

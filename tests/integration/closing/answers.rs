@@ -14,9 +14,9 @@ use futures::stream;
 use local_stack::ProvinceService::{Inbound, Outbound};
 use mtls::Credentials;
 use serde_json::json;
+use test_kit::gateway::{Answer, Asked, Gateway, documented, plain, signed};
 use test_kit::{Person, World, eventually, versions};
 
-use super::gateway::{Answer, Asked, Gateway, documented, plain, signed};
 use super::patient;
 
 /// A world in which ON sends to a gateway that the test has in its hands.

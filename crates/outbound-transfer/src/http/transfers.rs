@@ -8,7 +8,9 @@ use axum::response::IntoResponse;
 use chrono::{DateTime, Datelike, Utc};
 use contracts::Problem;
 use contracts::headers::IDEMPOTENCY_KEY;
-use contracts::transfer::{NewTransfer, TransferEvents, TransferPage, TransferSearch, TransferView};
+use contracts::transfer::{
+    NewTransfer, TransferDryRun, TransferEvents, TransferPage, TransferSearch, TransferView,
+};
 use domain::{Jurisdiction, TransferId, TransferState};
 use serde::Deserialize;
 use service_kit::extract::{Bearer, Json, Query, Scope};
@@ -16,6 +18,7 @@ use service_kit::extract::{Bearer, Json, Query, Scope};
 use crate::error::ApiError;
 use crate::requests::{MAX_PAGE, Requests};
 use crate::store::ListFilter;
+use crate::worker::Worker;
 
 /// The scope that asking for a transfer needs.
 pub struct Request;
@@ -45,7 +48,7 @@ impl<S: Sync> FromRequestParts<S> for IdempotencyKey {
 }
 
 /// The `{id}` of a path.
-pub struct IdInPath(TransferId);
+pub struct IdInPath(pub(super) TransferId);
 
 impl<S: Send + Sync> FromRequestParts<S> for IdInPath {
     type Rejection = ApiError;
@@ -72,13 +75,27 @@ pub async fn create(
     Ok((StatusCode::ACCEPTED, location, axum::Json(transfer)))
 }
 
+/// Finds out what a transfer would send, without storing or sending anything.
+#[utoipa::path(post, path = "/transfer-request/dry-run", request_body = NewTransfer,
+    responses((status = 200, body = TransferDryRun), (status = 422, body = Problem), (status = 503, body = Problem)))]
+pub async fn dry_run(
+    State(requests): State<Requests>,
+    State(worker): State<Worker>,
+    _: Bearer<Request>,
+    Json(new): Json<NewTransfer>,
+) -> Result<axum::Json<TransferDryRun>, ApiError> {
+    requests.check(&new)?;
+    Ok(axum::Json(crate::dry_run::dry_run(&worker, &new).await?))
+}
+
 /// What a list shows.
 #[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
-    /// Only this state.
-    #[param(value_type = Option<String>)]
-    state: Option<TransferState>,
+    /// Only these states, separated by commas.
+    state: Option<String>,
+    /// Only those that wait for another attempt, or only the others.
+    retrying: Option<bool>,
     /// Only to this destination.
     #[param(value_type = Option<String>)]
     transfer_to: Option<Jurisdiction>,
@@ -101,14 +118,21 @@ pub async fn list(
         return Err(ApiError::Invalid("since must be a time of the years 1 to 9999"));
     }
     let after = query.cursor.as_deref().map(parse_cursor).transpose()?;
+    let states = query.state.as_deref().map(parse_states).transpose()?.unwrap_or_default();
     let filter = ListFilter {
-        state: query.state,
+        states,
+        is_retrying: query.retrying,
         transfer_to: query.transfer_to,
         since: query.since,
         patient_id: None,
         after,
     };
     Ok(axum::Json(requests.list(filter, query.limit.unwrap_or(MAX_PAGE)).await?))
+}
+
+fn parse_states(text: &str) -> Result<Vec<TransferState>, ApiError> {
+    let unknown = |_| ApiError::Invalid("state must be one or more states, separated by commas");
+    text.split(',').map(|state| state.trim().parse().map_err(unknown)).collect()
 }
 
 /// Tells whether the ledger can compare with this time: it knows fewer years than a caller can write.

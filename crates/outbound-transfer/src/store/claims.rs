@@ -1,6 +1,6 @@
 //! Leases: who works on a transfer, for how long, under which fencing number.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use contracts::transfer::DestinationIdentifier;
 use domain::{Jurisdiction, PatientId, TransferId, TransferState};
 
@@ -23,8 +23,12 @@ pub struct Claim {
     pub destination_identifier: Option<DestinationIdentifier>,
     /// Attempts at this step that have failed.
     pub attempts: i32,
-    /// When it is given up.
+    /// When it is given up; the time that it has been parked is added already.
     pub horizon_ends_at: DateTime<Utc>,
+    /// Whether it was parked: then it goes to find out if its peer answers again.
+    pub is_parked: bool,
+    /// The W3C trace context of the request that made it.
+    pub traceparent: Option<String>,
 }
 
 /// What a worker that wants a transfer is told.
@@ -50,9 +54,10 @@ impl Store {
         let claimed = sqlx::query!(
             "-- outbound.claim
             UPDATE transfer SET lease = lease + 1, lease_owner = $2, lease_until = $4
-            WHERE id = $1 AND state IN ('requested', 'sealed', 'delivered')
+            WHERE id = $1 AND state IN ('requested', 'sealed', 'delivered', 'dead')
                 AND next_attempt_at <= $3 AND (lease_until IS NULL OR lease_until <= $3)
-            RETURNING lease, state, patient_id, transfer_to, destination_identifier, attempts, horizon_ends_at",
+            RETURNING lease, state, patient_id, transfer_to, destination_identifier, attempts, horizon_ends_at,
+                parked_since, traceparent",
             id.uuid(),
             owner,
             now,
@@ -73,7 +78,10 @@ impl Store {
             destination_identifier: destination_identifier
                 .map_err(|_| StoreError::Unreadable("a destination identifier"))?,
             attempts: row.attempts,
-            horizon_ends_at: row.horizon_ends_at,
+            horizon_ends_at: row.horizon_ends_at
+                + row.parked_since.map_or(TimeDelta::zero(), |since| now - since),
+            is_parked: row.parked_since.is_some(),
+            traceparent: row.traceparent,
         })))
     }
 
@@ -82,7 +90,7 @@ impl Store {
         let renewed = sqlx::query!(
             "-- outbound.renew
             UPDATE transfer SET lease_until = $3
-            WHERE id = $1 AND lease = $2 AND state IN ('requested', 'sealed', 'delivered')",
+            WHERE id = $1 AND lease = $2 AND state IN ('requested', 'sealed', 'delivered', 'dead')",
             claim.id.uuid(),
             claim.lease,
             lease_until,
@@ -95,8 +103,7 @@ impl Store {
     async fn why_not_claimed(&self, id: TransferId, now: DateTime<Utc>) -> Result<ClaimAnswer, StoreError> {
         let row = sqlx::query!(
             "-- outbound.why_not_claimed
-            SELECT next_attempt_at, lease_until FROM transfer
-            WHERE id = $1 AND state IN ('requested', 'sealed', 'delivered')",
+            SELECT next_attempt_at, lease_until FROM transfer WHERE id = $1 AND next_attempt_at IS NOT NULL",
             id.uuid(),
         )
         .fetch_optional(&self.pool)

@@ -60,7 +60,7 @@ impl Store {
             "-- outbound.sweep
             UPDATE transfer SET enqueued_at = $2 WHERE id IN (
                 SELECT id FROM transfer
-                WHERE state IN ('requested', 'sealed', 'delivered') AND next_attempt_at <= $2
+                WHERE next_attempt_at <= $2
                     AND (enqueued_at IS NULL OR enqueued_at <= $1) AND (lease_until IS NULL OR lease_until <= $2)
                 ORDER BY next_attempt_at LIMIT $3 FOR UPDATE SKIP LOCKED)
             RETURNING id, transfer_to",
@@ -83,7 +83,7 @@ impl Store {
         let rows = sqlx::query!(
             r#"-- outbound.due
             SELECT transfer_to, count(*) AS "count!" FROM transfer
-            WHERE state IN ('requested', 'sealed', 'delivered') AND next_attempt_at <= $1 GROUP BY transfer_to"#,
+            WHERE next_attempt_at <= $1 GROUP BY transfer_to"#,
             now,
         )
         .fetch_all(&self.pool)
@@ -96,21 +96,10 @@ impl Store {
     pub async fn unfinished_destinations(&self) -> Result<Vec<String>, StoreError> {
         let rows = sqlx::query_scalar!(
             "-- outbound.unfinished_destinations
-            SELECT DISTINCT transfer_to FROM transfer WHERE state IN ('requested', 'sealed', 'delivered')"
+            SELECT DISTINCT transfer_to FROM transfer WHERE state IN ('requested', 'sealed', 'delivered', 'dead')"
         )
         .fetch_all(&self.pool)
         .await?;
         Ok(rows)
-    }
-
-    /// Returns how many transfers stand in each state, by destination.
-    pub async fn depths(&self) -> Result<Vec<(String, String, i64)>, StoreError> {
-        let rows = sqlx::query!(
-            r#"-- outbound.depths
-            SELECT transfer_to, state, count(*) AS "count!" FROM transfer GROUP BY transfer_to, state"#
-        )
-        .fetch_all(&self.pool)
-        .await?;
-        Ok(rows.into_iter().map(|row| (row.transfer_to, row.state, row.count)).collect())
     }
 }

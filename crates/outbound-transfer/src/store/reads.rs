@@ -10,8 +10,10 @@ use super::{Store, StoreError, parse_state};
 /// Which transfers a list shows. Absent = all.
 #[derive(Debug, Clone, Default)]
 pub struct ListFilter {
-    /// Only this state.
-    pub state: Option<TransferState>,
+    /// Only these states; all where there is none.
+    pub states: Vec<TransferState>,
+    /// Only those that wait for another attempt, or only the others.
+    pub is_retrying: Option<bool>,
     /// Only to this destination.
     pub transfer_to: Option<Jurisdiction>,
     /// Only those requested at or after this time.
@@ -105,17 +107,19 @@ impl Store {
                 last_problem, parked_since, first_attempt_at, horizon_ends_at, purged_at, live_patient_id, sealed_counts,
                 digest, receipt, receipt_jws, source
             FROM transfer
-            WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR transfer_to = $2)
+            WHERE ($1::text[] = '{}' OR state = ANY($1)) AND ($2::text IS NULL OR transfer_to = $2)
                 AND ($3::timestamptz IS NULL OR requested_at >= $3) AND ($4::text IS NULL OR patient_id = $4)
                 AND ($5::timestamptz IS NULL OR (requested_at, id) < ($5, $6::uuid))
+                AND ($8::boolean IS NULL OR $8 = (attempts > 0 AND next_attempt_at IS NOT NULL))
             ORDER BY requested_at DESC, id DESC LIMIT $7",
-            filter.state.map(TransferState::as_str),
+            &filter.states.iter().map(|state| state.as_str().to_owned()).collect::<Vec<_>>(),
             filter.transfer_to.as_ref().map(Jurisdiction::as_str),
             filter.since,
             filter.patient_id.as_ref().map(PatientId::expose),
             filter.after.map(|(at, _)| at),
             filter.after.map(|(_, id)| id.uuid()),
             limit,
+            filter.is_retrying,
         )
         .fetch_all(&self.pool)
         .await?;

@@ -41,6 +41,17 @@ pub struct SealedPackage {
     pub snapshot: Snapshot,
 }
 
+/// How a transfer ends without completion.
+#[derive(Debug, Clone, Copy)]
+pub struct Ending<'a> {
+    /// Why.
+    pub problem: &'a Problem,
+    /// The live record, when the one asked for was merged into it.
+    pub live_patient_id: Option<&'a PatientId>,
+    /// When a dead one's destination is asked for a late receipt.
+    pub ask_again_at: Option<DateTime<Utc>>,
+}
+
 impl Store {
     /// Writes down the sealed package: `requested` → `sealed`.
     pub async fn sealed(
@@ -80,18 +91,17 @@ impl Store {
         Ok(())
     }
 
-    /// Returns the sealed package's digest, key id and encrypted bytes.
-    pub async fn package(&self, claim: &Claim) -> Result<(ContentDigest, Sealed), StoreError> {
-        let row = sqlx::query!(
-            r#"-- outbound.package
-            SELECT t.digest AS "digest!", p.key_id, p.bytes FROM transfer t JOIN package p ON p.transfer_id = t.id
-            WHERE t.id = $1"#,
+    /// Returns the sealed package's digest.
+    pub async fn digest(&self, claim: &Claim) -> Result<ContentDigest, StoreError> {
+        let digest = sqlx::query_scalar!(
+            r#"-- outbound.digest
+            SELECT digest AS "digest!" FROM transfer WHERE id = $1"#,
             claim.id.uuid(),
         )
         .fetch_one(&self.pool)
         .await?;
-        let digest = row.digest.try_into().map_err(|_| StoreError::Unreadable("a digest"))?;
-        Ok((ContentDigest::from_bytes(digest), Sealed { key_id: row.key_id, bytes: row.bytes }))
+        let digest = digest.try_into().map_err(|_| StoreError::Unreadable("a digest"))?;
+        Ok(ContentDigest::from_bytes(digest))
     }
 
     /// Returns how many resources of each type were sealed.
@@ -130,7 +140,7 @@ impl Store {
         let moved = sqlx::query!(
             "-- outbound.delivered
             UPDATE transfer SET state = 'delivered', receipt = $3, receipt_jws = $4, attempts = 0,
-                last_problem = NULL, updated_at = $5
+                last_problem = NULL, parked_since = NULL, updated_at = $5
             WHERE id = $1 AND lease = $2 AND state = 'sealed'",
             claim.id.uuid(),
             claim.lease,
@@ -147,8 +157,59 @@ impl Store {
         Ok(())
     }
 
-    /// Returns the verified receipt.
-    pub async fn receipt(&self, claim: &Claim) -> Result<Receipt, StoreError> {
+    /// Wakes a dead transfer by its receipt, kept before or come late: `dead` → `delivered`, with a new horizon.
+    /// `false` while another transfer of the patient is unfinished.
+    pub async fn revived(
+        &self,
+        claim: &Claim,
+        late: Option<(&Receipt, &str)>,
+        horizon_ends_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        let moved = sqlx::query!(
+            "-- outbound.revived
+            UPDATE transfer SET state = 'delivered', receipt = coalesce($3, receipt),
+                receipt_jws = coalesce($4, receipt_jws), attempts = 0, horizon_ends_at = $5, updated_at = $6
+            WHERE id = $1 AND lease = $2 AND state = 'dead'",
+            claim.id.uuid(),
+            claim.lease,
+            late.map(|(receipt, _)| to_json(receipt)).transpose()?,
+            late.map(|(_, jws)| jws),
+            horizon_ends_at,
+            now,
+        )
+        .execute(&mut *tx)
+        .await;
+        if let Err(sqlx::Error::Database(error)) = &moved
+            && error.is_unique_violation()
+        {
+            return Ok(false);
+        }
+        require_one(moved?.rows_affected())?;
+        let detail = json!({"late_receipt": late.is_some()});
+        self.note(&mut tx, claim, now, "revived", AuditOutcome::Success, detail, None).await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Notes when a dead transfer's destination is asked again.
+    pub async fn ask_again(&self, claim: &Claim, at: DateTime<Utc>) -> Result<(), StoreError> {
+        let noted = sqlx::query!(
+            "-- outbound.ask_again
+            UPDATE transfer SET next_attempt_at = $3, enqueued_at = $3, lease_until = NULL
+            WHERE id = $1 AND lease = $2 AND state = 'dead'",
+            claim.id.uuid(),
+            claim.lease,
+            at,
+        )
+        .execute(&self.pool)
+        .await?;
+        require_one(noted.rows_affected())
+    }
+
+    /// Returns the verified receipt, if there is one.
+    pub async fn kept_receipt(&self, claim: &Claim) -> Result<Option<Receipt>, StoreError> {
         let receipt = sqlx::query_scalar!(
             "-- outbound.receipt
             SELECT receipt FROM transfer WHERE id = $1",
@@ -156,8 +217,13 @@ impl Store {
         )
         .fetch_one(&self.pool)
         .await?;
-        let receipt = receipt.ok_or(StoreError::Unreadable("a missing receipt"))?;
-        serde_json::from_value(receipt).map_err(|_| StoreError::Unreadable("a receipt"))
+        let receipt = receipt.map(serde_json::from_value).transpose();
+        receipt.map_err(|_| StoreError::Unreadable("a receipt"))
+    }
+
+    /// Returns the verified receipt.
+    pub async fn receipt(&self, claim: &Claim) -> Result<Receipt, StoreError> {
+        self.kept_receipt(claim).await?.ok_or(StoreError::Unreadable("a missing receipt"))
     }
 
     /// Writes down what became of the source: `delivered` → `completed`.
@@ -196,8 +262,22 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         let mut tx = self.pool.begin().await?;
+        self.count_attempt(&mut tx, claim, problem, next_attempt_at, now).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Counts a failed attempt, in the caller's transaction, and gives the claim back.
+    pub(super) async fn count_attempt(
+        &self,
+        connection: &mut PgConnection,
+        claim: &Claim,
+        problem: &Problem,
+        next_attempt_at: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
         let moved = sqlx::query!(
-            "-- outbound.attempt_failed
+            "-- outbound.count_attempt
             UPDATE transfer SET attempts = attempts + 1, last_problem = $4, next_attempt_at = $5,
                 enqueued_at = $5, lease_until = NULL, updated_at = $6
             WHERE id = $1 AND lease = $2 AND state = $3",
@@ -208,32 +288,30 @@ impl Store {
             next_attempt_at,
             now,
         )
-        .execute(&mut *tx)
+        .execute(&mut *connection)
         .await?;
         require_one(moved.rows_affected())?;
         let detail = json!({"code": problem.code});
-        self.note(&mut tx, claim, now, "attempt-failed", AuditOutcome::Failed, detail, Some(problem)).await?;
-        tx.commit().await?;
-        Ok(())
+        self.note(connection, claim, now, "attempt-failed", AuditOutcome::Failed, detail, Some(problem)).await
     }
 
-    /// Ends a transfer as `rejected` or `dead`, with the reason.
+    /// Ends a transfer as `rejected` or `dead`, with the reason; a dead one may be looked at again later.
     pub async fn ended(
         &self,
         claim: &Claim,
         end: TransferState,
-        problem: &Problem,
-        live_patient_id: Option<&PatientId>,
+        ending: Ending<'_>,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
         if !claim.state.may_become(end) {
             return Err(StoreError::Unreadable("an illegal move"));
         }
+        let Ending { problem, live_patient_id, ask_again_at } = ending;
         let mut tx = self.pool.begin().await?;
         let moved = sqlx::query!(
             "-- outbound.ended
-            UPDATE transfer SET state = $4, last_problem = $5, live_patient_id = $6, next_attempt_at = NULL,
-                attempts = attempts + 1, lease_until = NULL, updated_at = $7
+            UPDATE transfer SET state = $4, last_problem = $5, live_patient_id = $6, next_attempt_at = $8,
+                enqueued_at = $8, attempts = attempts + 1, lease_until = NULL, parked_since = NULL, updated_at = $7
             WHERE id = $1 AND lease = $2 AND state = $3",
             claim.id.uuid(),
             claim.lease,
@@ -242,6 +320,7 @@ impl Store {
             to_json(problem)?,
             live_patient_id.map(PatientId::expose),
             now,
+            ask_again_at,
         )
         .execute(&mut *tx)
         .await?;
@@ -275,6 +354,7 @@ impl Store {
                     "completed" => "transfer.completed",
                     "rejected" => "transfer.rejected",
                     "dead" => "transfer.dead",
+                    "revived" => "transfer.revived",
                     _ => "transfer.attempt-failed",
                 },
                 outcome,

@@ -13,12 +13,14 @@ use domain::{Jurisdiction, TransferId};
 use mtls::{Credentials, ListenerOptions};
 use reqwest::Url;
 use serde_json::Value;
-use test_kit::World;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::world::World;
+
 /// What the gateway is asked: `PUT` with a package, or `GET`.
 pub struct Asked {
+    /// Whether a package was handed over, or only asked for a receipt.
     pub is_put: bool,
     /// The receipt that would be right.
     pub receipt: Receipt,
@@ -43,6 +45,9 @@ pub struct Gateway {
 
 impl Gateway {
     /// Starts to listen in the place of BC's inbound-transfer, which must not run.
+    ///
+    /// # Panics
+    /// When it cannot listen there.
     pub async fn start(world: &World) -> Self {
         let url = Url::parse(&world.gateway("BC", "")).expect("a URL");
         let tcp = tokio::net::TcpListener::bind(("127.0.0.1", url.port().expect("a port"))).await;
@@ -57,11 +62,17 @@ impl Gateway {
     }
 
     /// Says what a transfer is answered.
+    ///
+    /// # Panics
+    /// After a panic of an answer.
     pub fn answer(&self, id: TransferId, answer: impl Fn(&Asked) -> Response + Send + 'static) {
         self.script.lock().expect("a script").answers.insert(id, Box::new(answer));
     }
 
     /// Stops listening and returns the paths that were asked for and are none of the contract.
+    ///
+    /// # Panics
+    /// When it had failed.
     pub async fn stop(self) -> Vec<String> {
         self.stop.cancel();
         self.task.await.expect("a gateway that has ended");
@@ -106,11 +117,17 @@ fn right_receipt(id: TransferId, package: &[u8]) -> Receipt {
 }
 
 /// Answers with a receipt that somebody signs.
+///
+/// # Panics
+/// When it cannot be signed.
 pub fn signed(receipt: &Receipt, signer: &Credentials) -> Response {
     documented(auth::sign_receipt(receipt, signer).expect("a signature"))
 }
 
 /// Answers with what is said to be a receipt.
+///
+/// # Panics
+/// Never.
 pub fn documented(receipt: String) -> Response {
     let document = serde_json::to_vec(&ReceiptDocument { receipt }).expect("a document");
     let response = Response::builder().status(201).header("content-type", "application/json");
@@ -118,6 +135,9 @@ pub fn documented(receipt: String) -> Response {
 }
 
 /// Answers with a status and a text.
+///
+/// # Panics
+/// When the status is none.
 pub fn plain(status: u16, text: &'static str) -> Response {
     Response::builder().status(status).body(Body::from(text)).expect("an answer")
 }
