@@ -13,6 +13,7 @@ mod help;
 mod layering;
 mod matching;
 mod no_personal_data;
+mod operators;
 mod queue_loss;
 mod redelivery;
 mod refused;

@@ -33,7 +33,7 @@ async fn assert_offered(client: &Client, base: &str, token: &str, wanted: &[&str
     assert_eq!(routes, wanted.iter().map(|&route| route.to_owned()).collect());
     let paths: BTreeSet<&str> = routes.iter().filter_map(|route| route.split(' ').nth(1)).collect();
     for path in paths {
-        let filled = path.replace("{id}", &TransferId::generate().to_string());
+        let filled = path.replace("{id}", &TransferId::generate().to_string()).replace("{code}", "BC");
         for method in METHODS {
             let answer =
                 client.request(method.clone(), format!("{base}{filled}")).bearer_auth(token).send().await;
@@ -46,7 +46,7 @@ async fn assert_offered(client: &Client, base: &str, token: &str, wanted: &[&str
         }
     }
     for path in
-        ["/", "/transfer-requests", "/inbound-transfer/", "/livez", "/metrics", "/openapi.json/x", "/peers"]
+        ["/", "/transfer-requests", "/inbound-transfer/", "/livez", "/metrics", "/openapi.json/x", "/peer"]
     {
         let answer = client.get(format!("{base}{path}")).bearer_auth(token).send().await.expect("an answer");
         assert_eq!(problem(answer).await.code, "not-found", "{path}");
@@ -62,8 +62,15 @@ async fn outbound_transfer_documents_exactly_what_it_offers() {
         "GET /transfer-request",
         "POST /transfer-request",
         "POST /transfer-request/search",
+        "POST /transfer-request/dry-run",
         "GET /transfer-request/{id}",
         "GET /transfer-request/{id}/events",
+        "POST /transfer-request/{id}/retry",
+        "POST /transfer-request/{id}/cancel",
+        "POST /transfer-request/{id}/purge",
+        "GET /peers",
+        "POST /peers/{code}/pause",
+        "POST /peers/{code}/resume",
     ];
     assert_offered(&Client::builder().no_proxy().build().unwrap(), api.base(), &token, &wanted).await;
 }

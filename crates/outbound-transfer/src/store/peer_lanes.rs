@@ -184,7 +184,10 @@ impl Store {
             .execute(&mut *tx)
             .await?;
         }
-        if !was_parked {
+        if was_parked {
+            // What it found out is told; an attempt it was not.
+            add_event(&mut tx, claim.id, now, "probe-failed", None, Some(failure.problem)).await?;
+        } else {
             self.count_attempt(&mut tx, claim, failure.problem, failure.next_attempt_at, now).await?;
         }
         let is_held = was_parked || pause.is_some() || lane.paused_at.is_some();
