@@ -37,47 +37,56 @@ async fn close_if_unchanged(worker: &Worker, claim: &Claim) -> Result<SourceOutc
         StepError::failed(FaultClass::Ours, ProblemCode::Internal, "the stored receipt names no patient")
     })?;
     let sealed = worker.store.snapshot(claim).await?;
-    let record = match Record::read(&worker.fhir, &claim.patient_id).await {
-        Ok(record) => record,
+    let (found, patient) = match look(worker, claim, &sealed, &destination).await {
+        Ok(looked) => looked,
         // The patient is gone or was merged meanwhile: that is a change, and nothing is written.
         Err(StepError::Failed(failure)) if failure.class == FaultClass::Content => {
             return Ok(SourceOutcome::ChangedSinceSeal);
         }
         Err(error) => return Err(error),
     };
-    let is_ours = !sealed.closed && closed_to(&record.patient).as_ref() == Some(&destination);
-    match compare(&sealed, &record.snapshot()?, closed_to(&record.patient).as_ref(), &destination) {
-        Comparison::Returned => stays_open(worker, record.patient, SourceOutcome::Returned).await,
-        // Marks that an attempt of this transfer has left are taken away again.
-        Comparison::Changed if is_ours => {
-            stays_open(worker, record.patient, SourceOutcome::ChangedSinceSeal).await
+    if found != Comparison::Same {
+        return settle(worker, found, patient, &sealed, &destination).await;
+    }
+    match put_closed(worker, patient, &destination).await? {
+        SourceOutcome::Closed => {
+            // `If-Match` guards the patient alone: a dose that was added, or a person who has come back, while the
+            // record was being closed is seen by looking once more.
+            let (found, patient) = look(worker, claim, &sealed, &destination).await?;
+            settle(worker, found, patient, &sealed, &destination).await
         }
-        Comparison::Changed => Ok(SourceOutcome::ChangedSinceSeal),
-        Comparison::ClosedAlready => Ok(SourceOutcome::Closed),
-        Comparison::Same => {
-            let outcome = put_closed(worker, record.patient, &destination).await?;
-            undo_if_changed(worker, claim, &sealed, &destination, outcome).await
-        }
+        other => Ok(other),
     }
 }
 
-/// `If-Match` guards the patient alone: a dose that was added, or a person who has come back, while the record was
-/// being closed is seen by looking once more.
-async fn undo_if_changed(
+/// Reads the record again and compares it with what was sealed; returns the patient as it stands.
+async fn look(
     worker: &Worker,
     claim: &Claim,
     sealed: &Snapshot,
     destination: &OriginRecord,
-    outcome: SourceOutcome,
-) -> Result<SourceOutcome, StepError> {
-    if outcome != SourceOutcome::Closed {
-        return Ok(outcome);
-    }
+) -> Result<(Comparison, Value), StepError> {
     let record = Record::read(&worker.fhir, &claim.patient_id).await?;
-    match compare(sealed, &record.snapshot()?, closed_to(&record.patient).as_ref(), destination) {
-        Comparison::Returned => stays_open(worker, record.patient, SourceOutcome::Returned).await,
-        Comparison::Changed => stays_open(worker, record.patient, SourceOutcome::ChangedSinceSeal).await,
+    let closed_to = closed_to(&record.patient);
+    let found = compare(sealed, &record.snapshot()?, closed_to.as_ref(), destination);
+    Ok((found, record.patient))
+}
+
+/// Leaves the source closed or open, as the comparison asks. Where it stays open, the marks that this transfer has
+/// left are taken away again; those of an earlier transfer are not this one's to take.
+async fn settle(
+    worker: &Worker,
+    found: Comparison,
+    patient: Value,
+    sealed: &Snapshot,
+    destination: &OriginRecord,
+) -> Result<SourceOutcome, StepError> {
+    let is_ours = !sealed.closed && closed_to(&patient).as_ref() == Some(destination);
+    match found {
         Comparison::Same | Comparison::ClosedAlready => Ok(SourceOutcome::Closed),
+        Comparison::Returned => stays_open(worker, patient, SourceOutcome::Returned).await,
+        Comparison::Changed if is_ours => stays_open(worker, patient, SourceOutcome::ChangedSinceSeal).await,
+        Comparison::Changed => Ok(SourceOutcome::ChangedSinceSeal),
     }
 }
 
