@@ -3,7 +3,7 @@
 //! Set `IIDI_FHIR_BASE` to hold another server to it, such as the one that is deployed.
 
 use bytes::Bytes;
-use fhir_client::{FhirError, FhirServer, FhirServerOptions, Found};
+use fhir_client::{FhirError, FhirServer, FhirServerOptions, Found, Search, Searched};
 use serde_json::{Value, json};
 use test_kit::people::{delete_all, put_all};
 use test_kit::{Person, World};
@@ -110,4 +110,29 @@ async fn parallel_creations_of_one_id_leave_one_and_may_be_repeated() {
 async fn a_server_that_is_not_there_is_unavailable() {
     let fhir = FhirServer::new("http://127.0.0.1:9/fhir", FhirServerOptions::default()).unwrap();
     assert!(matches!(fhir.ping().await, Err(FhirError::Unavailable { .. })));
+}
+
+#[tokio::test]
+async fn searches_asked_together_answer_as_each_would_alone_and_never_from_a_cache() {
+    let fhir = server().await;
+    let person = Person::new().doses(450);
+    let id = person.id();
+    let (own, doses) = ([("_id", id.as_str())], [("patient", id.as_str())]);
+    let ask = [
+        Search::all("Patient", &own),
+        Search::all("Immunization", &doses),
+        Search::count("Immunization", &doses),
+    ];
+    let before = fhir.search_together(&ask).await.unwrap();
+    assert_eq!(before, [Searched::All(vec![]), Searched::All(vec![]), Searched::Count(0)]);
+    person.upload(&fhir).await;
+    let after = fhir.search_together(&ask).await.unwrap();
+    let [Searched::All(patients), Searched::All(found), Searched::Count(count)] = &after[..] else {
+        panic!("other answers")
+    };
+    assert_eq!((patients.len(), found.len(), *count), (1, 450, 450));
+    let alone = fhir.search("Immunization", &doses).await.unwrap();
+    assert_eq!(found.len(), alone.len());
+    let wrong = [Search::all("Patient", &own), Search::all("Immunization", &[("no-such-parameter", "1")])];
+    assert!(fhir.search_together(&wrong).await.is_err());
 }

@@ -14,7 +14,7 @@ use crate::error::FhirError;
 use crate::paging::next_page;
 
 const FHIR_JSON: &str = "application/fhir+json";
-const PAGE_SIZE: &str = "200";
+pub(crate) const PAGE_SIZE: &str = "200";
 const IDS_PER_SEARCH: usize = 100;
 /// Merged records that are followed.
 const MAX_MERGED: usize = 50;
@@ -107,7 +107,12 @@ impl FhirServer {
     ) -> Result<Vec<Value>, FhirError> {
         let mut form = criteria.to_vec();
         form.push(("_count", PAGE_SIZE));
-        let mut page = self.post_search(resource_type, &form, "no-cache").await?;
+        let page = self.post_search(resource_type, &form, "no-cache").await?;
+        self.all_pages(page).await
+    }
+
+    /// Returns every resource from this page of a searchset on, each once.
+    pub(crate) async fn all_pages(&self, mut page: Value) -> Result<Vec<Value>, FhirError> {
         let mut seen = HashSet::new();
         let mut found = Vec::new();
         loop {
@@ -246,6 +251,12 @@ impl FhirServer {
 
     async fn post_bundle(&self, bundle: Bytes) -> Result<Value, FhirError> {
         self.call(self.http.post(self.base.clone()).header(CONTENT_TYPE, FHIR_JSON).body(bundle)).await
+    }
+
+    /// Posts a batch of searches, past any cached result.
+    pub(crate) async fn post_searches(&self, batch: Bytes) -> Result<Value, FhirError> {
+        let request = self.http.post(self.base.clone()).header(CONTENT_TYPE, FHIR_JSON);
+        self.call(request.header(CACHE_CONTROL, "no-cache").body(batch)).await
     }
 
     async fn call(&self, request: RequestBuilder) -> Result<Value, FhirError> {

@@ -1,6 +1,6 @@
 //! The one client of a FHIR server: paged searches, counts, reads and transactions.
 //!
-//! Every look-up that names a person travels in a body (`POST {Type}/_search`, or a batch), so that no id and
+//! Every look-up that names a person travels in a body (`POST {Type}/_search`, or a batch of reads or searches), so that no id and
 //! no health number stands in a URL that somebody logs. Every search says `no-cache`: the server would
 //! otherwise answer from an earlier search for up to a minute. The crate refuses to interpret resources, to
 //! follow a link to another host, and to put anything that the server said into its own errors.
@@ -8,6 +8,8 @@
 mod client;
 mod error;
 mod paging;
+mod together;
 
 pub use client::{FhirServer, FhirServerOptions, Found, TransactionResponse, WrittenVersion};
 pub use error::FhirError;
+pub use together::{Search, Searched};

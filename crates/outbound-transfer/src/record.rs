@@ -7,7 +7,7 @@ use domain::PatientId;
 use fhir::canonical::{content_hash, is_closed};
 use fhir::origin::TRANSFER_SYSTEM;
 use fhir::references::{self, Target, linked_patients};
-use fhir_client::FhirServer;
+use fhir_client::{FhirServer, Search, Searched};
 use serde_json::Value;
 
 use crate::step::{Failure, FaultClass, StepError};
@@ -17,6 +17,8 @@ use crate::store::Snapshot;
 const CLINICAL: [&str; 2] = ["Immunization", "AllergyIntolerance"];
 /// What those may refer to and is sent with them.
 const SUPPORTING: [&str; 4] = ["Organization", "Practitioner", "Location", "Observation"];
+/// Ids in one search.
+const IDS_PER_SEARCH: usize = 100;
 
 /// A person's record as it stands on the FHIR server.
 #[derive(Debug, Clone)]
@@ -34,28 +36,33 @@ pub struct Record {
 impl Record {
     /// Reads everything that belongs to the patient, over all pages and merged records.
     pub async fn read(fhir: &FhirServer, patient_id: &PatientId) -> Result<Self, StepError> {
-        let patient = read_patient(fhir, patient_id).await?;
-        let merged = fhir.merged_into(&patient).await?;
-        let people = std::iter::once(patient_id.expose()).chain(merged.iter().map(String::as_str));
-        let people = people.collect::<Vec<_>>().join(",");
-        let mut resources = BTreeMap::new();
-        for resource_type in CLINICAL {
+        let id = patient_id.expose();
+        let (own, link) = ([("_id", id)], format!("Patient/{id}"));
+        let (linked, target) = ([("link", link.as_str())], [("target", link.as_str())]);
+        let others = [
+            Search::all("Patient", &own),
+            Search::all("Patient", &linked),
+            Search::all("Provenance", &target),
+        ];
+        let of_patient = [("patient", id)];
+        let searches: Vec<_> = others.into_iter().chain(clinical(&of_patient)).collect();
+        let mut found = fhir.search_together(&searches).await?.into_iter();
+        let patient = live_patient(resources_of(found.next()))?;
+        let has_merged = linked_patients(&patient, "replaces").next().is_some()
+            || resources_of(found.next())
+                .iter()
+                .any(|other| linked_patients(other, "replaced-by").any(|by| by == id));
+        let arrivals = arrivals(&resources_of(found.next()))?;
+        let merged = if has_merged { fhir.merged_into(&patient).await? } else { BTreeSet::new() };
+        let mut resources = if merged.is_empty() {
+            whole(found)?
+        } else {
+            let people = std::iter::once(id).chain(merged.iter().map(String::as_str));
+            let people = people.collect::<Vec<_>>().join(",");
             let criteria = [("patient", people.as_str())];
-            let found = fhir.search(resource_type, &criteria).await?;
-            let counted = fhir.count(resource_type, &criteria).await?;
-            if counted != found.len() as u64 {
-                return Err(StepError::failed(
-                    FaultClass::Transient,
-                    ProblemCode::RecordIncomplete,
-                    format!("{} of {counted} {resource_type} were read", found.len()),
-                ));
-            }
-            for resource in found {
-                resources.insert((resource_type.to_owned(), id_of(&resource)?), resource);
-            }
-        }
+            whole(fhir.search_together(&clinical(&criteria)).await?.into_iter())?
+        };
         add_supporting(fhir, &patient, &merged, &mut resources).await?;
-        let arrivals = arrivals(fhir, patient_id).await?;
         Ok(Self { patient, merged, resources, arrivals })
     }
 
@@ -75,8 +82,41 @@ impl Record {
     }
 }
 
-async fn read_patient(fhir: &FhirServer, patient_id: &PatientId) -> Result<Value, StepError> {
-    let mut found = fhir.search_few("Patient", &[("_id", patient_id.expose())], 2).await?;
+/// For each clinical type all resources, and how many there are.
+fn clinical<'a>(criteria: &'a [(&'a str, &'a str)]) -> [Search<'a>; 2 * CLINICAL.len()] {
+    std::array::from_fn(|at| Search { resource_type: CLINICAL[at / 2], criteria, is_count: at % 2 == 1 })
+}
+
+/// Takes the answers to [`clinical`]; refuses them where what was read is not what the server counts.
+fn whole(mut found: impl Iterator<Item = Searched>) -> Result<BTreeMap<(String, String), Value>, StepError> {
+    let mut resources = BTreeMap::new();
+    for resource_type in CLINICAL {
+        let read = resources_of(found.next());
+        let Some(Searched::Count(counted)) = found.next() else {
+            return Err(unreadable("a search without a count"));
+        };
+        if counted != read.len() as u64 {
+            return Err(StepError::failed(
+                FaultClass::Transient,
+                ProblemCode::RecordIncomplete,
+                format!("{} of {counted} {resource_type} were read", read.len()),
+            ));
+        }
+        for resource in read {
+            resources.insert((resource_type.to_owned(), id_of(&resource)?), resource);
+        }
+    }
+    Ok(resources)
+}
+
+fn resources_of(searched: Option<Searched>) -> Vec<Value> {
+    match searched {
+        Some(Searched::All(resources)) => resources,
+        _ => Vec::new(),
+    }
+}
+
+fn live_patient(mut found: Vec<Value>) -> Result<Value, StepError> {
     let Some(patient) = found.pop() else {
         return Err(StepError::failed(
             FaultClass::Content,
@@ -117,19 +157,25 @@ async fn add_supporting(
         note_targets(resource, &mut wanted);
     }
     while !wanted.is_empty() {
-        let mut next = BTreeMap::new();
+        let mut lists = Vec::new();
         for (resource_type, ids) in std::mem::take(&mut wanted) {
             let new: Vec<String> =
                 ids.into_iter().filter(|id| asked.insert((resource_type, id.clone()))).collect();
-            for resource in fhir.read_many(resource_type, &new).await? {
-                if !is_about(&resource, patient, merged) {
-                    continue; // another person's, such as a mother's: the reference becomes logical
-                }
-                note_targets(&resource, &mut next);
-                resources.insert((resource_type.to_owned(), id_of(&resource)?), resource);
-            }
+            lists.extend(new.chunks(IDS_PER_SEARCH).map(|some| (resource_type, [("_id", some.join(","))])));
         }
-        wanted = next;
+        let criteria: Vec<_> = lists.iter().map(|(_, [(name, ids)])| [(*name, ids.as_str())]).collect();
+        let searches: Vec<_> =
+            lists.iter().zip(&criteria).map(|((of, _), criteria)| Search::all(of, criteria)).collect();
+        for resource in
+            fhir.search_together(&searches).await?.into_iter().flat_map(|one| resources_of(Some(one)))
+        {
+            if !is_about(&resource, patient, merged) {
+                continue; // another person's, such as a mother's: the reference becomes logical
+            }
+            note_targets(&resource, &mut wanted);
+            let resource_type = resource.get("resourceType").and_then(Value::as_str).unwrap_or_default();
+            resources.insert((resource_type.to_owned(), id_of(&resource)?), resource);
+        }
     }
     Ok(())
 }
@@ -157,16 +203,15 @@ fn note_targets(resource: &Value, wanted: &mut BTreeMap<&'static str, BTreeSet<S
     });
 }
 
-async fn arrivals(fhir: &FhirServer, patient_id: &PatientId) -> Result<BTreeSet<String>, StepError> {
-    let target = format!("Patient/{}", patient_id.expose());
-    let all = fhir.search("Provenance", &[("target", &target)]).await?;
+/// Returns the ids of those Provenance that arrivals have left.
+fn arrivals(provenance: &[Value]) -> Result<BTreeSet<String>, StepError> {
     let is_arrival = |provenance: &&Value| {
         let entities = provenance.get("entity").and_then(Value::as_array);
         entities.into_iter().flatten().any(|entity| {
             entity.pointer("/what/identifier/system").and_then(Value::as_str) == Some(TRANSFER_SYSTEM)
         })
     };
-    all.iter().filter(is_arrival).map(id_of).collect()
+    provenance.iter().filter(is_arrival).map(id_of).collect()
 }
 
 fn id_of(resource: &Value) -> Result<String, StepError> {

@@ -24,8 +24,8 @@ pub enum Fault {
 }
 
 impl Fault {
-    fn is_for(self, form: &str) -> bool {
-        form.contains("_summary=count") == matches!(self, Self::OneMoreIsCounted | Self::OneLessIsCounted)
+    fn is_for(self, search: &str) -> bool {
+        search.contains("_summary=count") == matches!(self, Self::OneMoreIsCounted | Self::OneLessIsCounted)
     }
 }
 
@@ -84,7 +84,7 @@ async fn forward(State(behind): State<Behind>, request: Request) -> Response {
     let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
     let path = parts.uri.path_and_query().expect("a path").as_str();
     let path = path.strip_prefix("/fhir").expect("a path below the base");
-    let fault = next_fault(&behind, path, &String::from_utf8_lossy(&body));
+    let fault = next_fault(&behind, &body);
     let mut headers = parts.headers;
     for of_this_hop in ["host", "content-length", "accept-encoding"] {
         headers.remove(of_this_hop);
@@ -99,24 +99,31 @@ async fn forward(State(behind): State<Behind>, request: Request) -> Response {
     let bytes = answer.bytes().await.expect("an answer");
     let body = match fault {
         None => Body::from(bytes),
-        Some(Fault::HalfAnAnswer) => {
+        Some((_, Fault::HalfAnAnswer)) => {
             let half = bytes.slice(..bytes.len() / 2);
             Body::from_stream(stream::iter([Ok(half), Err(std::io::Error::other("cut off"))]))
         }
-        Some(fault) => {
-            let mut bundle: Value = serde_json::from_slice(&bytes).expect("a Bundle");
-            break_bundle(&mut bundle, fault);
-            Body::from(bundle.to_string())
+        Some((at, fault)) => {
+            let mut batch: Value = serde_json::from_slice(&bytes).expect("a Bundle");
+            break_bundle(&mut batch["entry"][at]["resource"], fault);
+            Body::from(batch.to_string())
         }
     };
     response.body(body).expect("an answer")
 }
 
-fn next_fault(behind: &Behind, path: &str, form: &str) -> Option<Fault> {
+/// Returns the fault whose turn it is, and which search of this batch it is for.
+fn next_fault(behind: &Behind, body: &[u8]) -> Option<(usize, Fault)> {
     let mut broken = behind.broken.lock().expect("a script");
     let (resource_type, fault) = broken.front()?;
-    let is_meant = path == format!("/{resource_type}/_search") && fault.is_for(form);
-    if is_meant { broken.pop_front().map(|(_, fault)| fault) } else { None }
+    let batch: Value = serde_json::from_slice(body).ok()?;
+    let searched = format!("{resource_type}?");
+    let is_meant = |entry: &Value| {
+        let url = entry["request"]["url"].as_str().unwrap_or_default();
+        url.starts_with(&searched) && fault.is_for(url)
+    };
+    let at = batch["entry"].as_array()?.iter().position(is_meant)?;
+    broken.pop_front().map(|(_, fault)| (at, fault))
 }
 
 fn break_bundle(bundle: &mut Value, fault: Fault) {
