@@ -4,6 +4,7 @@ use auth::TokenVerifier;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use axum::routing::get;
 use axum::{Json, Router};
+use service_kit::in_flight::at_most;
 use service_kit::request_log::observed;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -17,6 +18,9 @@ mod transfers;
 
 /// The largest body of a request, in bytes.
 const MAX_BODY: usize = 64 << 10;
+
+/// Requests at once; more only wait for a connection to the database.
+const MAX_IN_FLIGHT: usize = 256;
 
 /// What the handlers work with.
 #[derive(Clone, FromRef)]
@@ -54,5 +58,5 @@ pub fn router(state: ApiState) -> Router {
     let api = api
         .route("/openapi.json", get(move || async move { Json(openapi) }))
         .layer(DefaultBodyLimit::max(MAX_BODY));
-    observed(api).with_state(state)
+    observed(at_most(api, MAX_IN_FLIGHT)).with_state(state)
 }

@@ -10,6 +10,7 @@ mod database;
 pub mod extract;
 mod heartbeat;
 pub mod hold;
+pub mod in_flight;
 mod lifecycle;
 pub mod package_keys;
 pub mod problem;
