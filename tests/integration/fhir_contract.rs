@@ -92,7 +92,7 @@ async fn a_deleted_resource_is_told_from_one_that_never_was() {
     assert!(matches!(fhir.read("Patient", &person.id()).await.unwrap(), Found::Present(_)));
     delete_all(&fhir, &[format!("Patient/{}", person.id())]).await;
     assert_eq!(fhir.read("Patient", &person.id()).await.unwrap(), Found::Deleted);
-    assert_eq!(fhir.read_many("Patient", &[person.id()]).await.unwrap(), Vec::<Value>::new());
+    assert_eq!(fhir.read_many(&[("Patient", vec![person.id()])]).await.unwrap(), Vec::<Value>::new());
 }
 
 #[tokio::test]

@@ -15,7 +15,6 @@ use crate::paging::next_page;
 
 const FHIR_JSON: &str = "application/fhir+json";
 pub(crate) const PAGE_SIZE: &str = "200";
-const IDS_PER_SEARCH: usize = 100;
 /// Merged records that are followed.
 const MAX_MERGED: usize = 50;
 
@@ -159,16 +158,6 @@ impl FhirServer {
             .get("total")
             .and_then(Value::as_u64)
             .ok_or(FhirError::Unreadable { what: "a count without total" })
-    }
-
-    /// Returns those of the resources `ids` that exist.
-    pub async fn read_many(&self, resource_type: &str, ids: &[String]) -> Result<Vec<Value>, FhirError> {
-        let mut found = Vec::new();
-        for some in ids.chunks(IDS_PER_SEARCH) {
-            let list = some.join(",");
-            found.extend(self.search_few(resource_type, &[("_id", &list)], IDS_PER_SEARCH).await?);
-        }
-        Ok(found)
     }
 
     /// Reads one resource, telling a deleted one from one that never was.

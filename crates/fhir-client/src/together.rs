@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 use crate::client::{FhirServer, PAGE_SIZE};
 use crate::error::FhirError;
 
+/// Ids in one search.
+const IDS_PER_SEARCH: usize = 100;
+
 /// A search that is asked together with others.
 #[derive(Debug, Clone, Copy)]
 pub struct Search<'a> {
@@ -49,6 +52,27 @@ impl<'a> Search<'a> {
 }
 
 impl FhirServer {
+    /// Returns those of the resources that exist, named by type and ids, in one call.
+    ///
+    /// # Errors
+    /// As a single search.
+    pub async fn read_many(&self, wanted: &[(&str, Vec<String>)]) -> Result<Vec<Value>, FhirError> {
+        let lists: Vec<(&str, String)> = wanted
+            .iter()
+            .flat_map(|(of, ids)| ids.chunks(IDS_PER_SEARCH).map(|some| (*of, some.join(","))))
+            .collect();
+        let criteria: Vec<_> = lists.iter().map(|(_, ids)| [("_id", ids.as_str())]).collect();
+        let searches: Vec<_> =
+            lists.iter().zip(&criteria).map(|((of, _), criteria)| Search::all(of, criteria)).collect();
+        let mut found = Vec::new();
+        for searched in self.search_together(&searches).await? {
+            if let Searched::All(resources) = searched {
+                found.extend(resources);
+            }
+        }
+        Ok(found)
+    }
+
     /// Searches several times in one call; the answers stand in the order of the questions.
     ///
     /// # Errors

@@ -22,11 +22,10 @@ pub async fn complete(
     for arriving in &unit.others {
         wanted.entry(&arriving.resource_type).or_default().push(arriving.local_id(&unit.sender, here));
     }
-    for (resource_type, ids) in wanted {
-        for resource in fhir.read_many(resource_type, &ids).await? {
-            let id = resource.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
-            local.resources.insert((resource_type.to_owned(), id), resource);
-        }
+    let wanted: Vec<_> = wanted.into_iter().collect();
+    for resource in fhir.read_many(&wanted).await? {
+        let text = |name| resource.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        local.resources.insert((text("resourceType"), text("id")), resource);
     }
     local.deleted = deleted(&local, fhir, unit, here).await?;
     if let Some(patient) = &local.patient {

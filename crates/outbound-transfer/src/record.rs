@@ -17,8 +17,6 @@ use crate::store::Snapshot;
 const CLINICAL: [&str; 2] = ["Immunization", "AllergyIntolerance"];
 /// What those may refer to and is sent with them.
 const SUPPORTING: [&str; 4] = ["Organization", "Practitioner", "Location", "Observation"];
-/// Ids in one search.
-const IDS_PER_SEARCH: usize = 100;
 
 /// A person's record as it stands on the FHIR server.
 #[derive(Debug, Clone)]
@@ -157,18 +155,11 @@ async fn add_supporting(
         note_targets(resource, &mut wanted);
     }
     while !wanted.is_empty() {
-        let mut lists = Vec::new();
-        for (resource_type, ids) in std::mem::take(&mut wanted) {
-            let new: Vec<String> =
-                ids.into_iter().filter(|id| asked.insert((resource_type, id.clone()))).collect();
-            lists.extend(new.chunks(IDS_PER_SEARCH).map(|some| (resource_type, [("_id", some.join(","))])));
-        }
-        let criteria: Vec<_> = lists.iter().map(|(_, [(name, ids)])| [(*name, ids.as_str())]).collect();
-        let searches: Vec<_> =
-            lists.iter().zip(&criteria).map(|((of, _), criteria)| Search::all(of, criteria)).collect();
-        for resource in
-            fhir.search_together(&searches).await?.into_iter().flat_map(|one| resources_of(Some(one)))
-        {
+        let new: Vec<(&str, Vec<String>)> = std::mem::take(&mut wanted)
+            .into_iter()
+            .map(|(of, ids)| (of, ids.into_iter().filter(|id| asked.insert((of, id.clone()))).collect()))
+            .collect();
+        for resource in fhir.read_many(&new).await? {
             if !is_about(&resource, patient, merged) {
                 continue; // another person's, such as a mother's: the reference becomes logical
             }

@@ -32,7 +32,7 @@ impl Original {
         }
         let mut resources = BTreeMap::new();
         for (resource_type, ids) in ids {
-            let found = world.fhir(province).read_many(resource_type, &ids).await.expect("a search");
+            let found = world.fhir(province).read_many(&[(resource_type, ids)]).await.expect("a search");
             for mut resource in found {
                 strip_meta(&mut resource);
                 let id = resource["id"].as_str().expect("an id").to_owned();

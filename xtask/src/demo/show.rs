@@ -72,7 +72,7 @@ async fn copies(world: &World, person: &Person, kind: &str) -> Result<(usize, us
         copied_from(resource, &here).unwrap_or_else(|| OriginRecord::new(&here, kind, id)).copy_id()
     };
     let ids: Vec<String> = sent.iter().map(copy_id).collect();
-    Ok((world.to_fhir.read_many(kind, &ids).await?.len(), sent.len()))
+    Ok((world.to_fhir.read_many(&[(kind, ids)]).await?.len(), sent.len()))
 }
 
 async fn record(fhir: &FhirServer, patient: &str) -> Result<(u64, u64)> {
