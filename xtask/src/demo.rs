@@ -10,6 +10,7 @@ use local_stack::{ProvinceService, ServiceProcess, Stack, StackOptions, start_se
 
 use crate::{StateFolder, build, say, stack};
 
+mod afternoon;
 mod api;
 mod people;
 mod report;
@@ -34,6 +35,9 @@ pub struct Demo {
     state: StateFolder,
 }
 
+/// How many people move in each part of the afternoon.
+const AFTERNOON: usize = 12;
+
 /// The provinces of the story.
 const FROM: &str = "ON";
 const TO: &str = "BC";
@@ -44,6 +48,12 @@ impl Demo {
         let started = Instant::now();
         say("1. Two provinces, everything real");
         let world = World::start(&self.state).await?;
+
+        let earlier = world.out.unfinished().await?;
+        if !earlier.is_empty() {
+            say(&format!("   {} transfers of an earlier demo are finished first:", earlier.len()));
+            world.out.follow(&earlier).await?;
+        }
 
         say(&format!("\n2. Filling {FROM}"));
         world.synthesizer.prepare()?;
@@ -66,10 +76,7 @@ impl Demo {
         show::round_trip(&world, &everyone[0], &wave[0]).await?;
 
         say(&format!("\n5. A second wave, and {TO}'s inbound-transfer is killed in its middle"));
-        world.synthesizer.upload(self.second_wave, world.next_seed()?, &world.from_url)?;
-        let first: Vec<&str> = everyone.iter().map(|person| person.id.as_str()).collect();
-        let mut second = people::active(&world.from_fhir, FROM).await?;
-        second.retain(|person| !first.contains(&person.id.as_str()));
+        let second = world.newcomers(self.second_wave).await?;
         let wave = world.killed_in_the_middle(&second).await?;
         show::arrived(&world, &second, &wave).await?;
         let after = show::people_at(&world.to_fhir).await?;
@@ -79,6 +86,12 @@ impl Demo {
             after - before
         ));
         ensure!(after - before <= moved, "somebody arrived twice");
+
+        say(&format!("\n6. An operator's afternoon: {TO} is away, and comes back"));
+        afternoon::peer_away(&world, &world.newcomers(AFTERNOON).await?).await?;
+
+        say(&format!("\n7. {FROM}'s certificate is revoked, and renewed"));
+        afternoon::certificate_revoked(&world, &world.newcomers(AFTERNOON).await?).await?;
 
         say("");
         report::curl_lines(&world, &wave[0])?;
@@ -105,6 +118,9 @@ impl World {
         let layout = state.layout();
         let options = StackOptions::default();
         let stack = Stack::up(&layout, &options, &|line| say(&format!("   {line}"))).await?;
+        // A demo that was stopped in its last part has left a certificate revoked.
+        let files = stack.certificate(FROM, "outbound-transfer")?;
+        std::fs::write(&files.crl, stack.authority()?.crl(&[])?).context("writing the revocation list")?;
         let binaries = build::services()?;
         for province in stack.provinces() {
             stop_services(&stack, province).await?; // they may be of an older build
@@ -130,6 +146,15 @@ impl World {
             std::fs::read_to_string(&file).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
         std::fs::write(&file, (last + 1).to_string()).context("remembering the seed")?;
         Ok(last + 1)
+    }
+
+    /// Fills Ontario with more people and returns them.
+    async fn newcomers(&self, count: usize) -> Result<Vec<Person>> {
+        let before = people::active(&self.from_fhir, FROM).await?;
+        self.synthesizer.upload(count, self.next_seed()?, &self.from_url)?;
+        let mut people = people::active(&self.from_fhir, FROM).await?;
+        people.retain(|person| before.iter().all(|other| other.id != person.id));
+        Ok(people)
     }
 
     async fn killed_in_the_middle(&self, people: &[Person]) -> Result<Vec<String>> {

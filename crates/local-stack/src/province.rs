@@ -114,6 +114,8 @@ impl Settings {
                 config["api"] = json!({"listen": listen, "tokens": {
                     "issuer": ISSUER, "audience": audience(&code), "jwks": {"file": issuer.jwks_file()},
                 }});
+                // What is minutes between provinces is seconds on one computer.
+                config["transfers"] = json!({"first_probe_seconds": 2, "longest_probe_seconds": 8});
                 config["queue"] = json!({"url_file": secret("redis-url", &stack.redis_url(province)?)?, "prefix": format!("{code}:tx")});
             }
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use contracts::peer::{PeerList, PeerView};
 use contracts::transfer::TransferView;
 use domain::TransferState;
 use local_stack::{Layout, outbound_url, token_issuer};
@@ -99,6 +100,28 @@ impl Api {
             ensure!(started.elapsed() < PATIENCE, "the transfers take too long; see `cargo xtask logs`");
             tokio::time::sleep(Duration::from_millis(400)).await;
         }
+    }
+
+    /// Returns the ids of all transfers that have not ended.
+    pub async fn unfinished(&self) -> Result<Vec<String>> {
+        let url = format!("{}/transfer-request?state=requested,sealed,delivered&limit=500", self.base);
+        let request = self.http.get(url).bearer_auth(&self.token);
+        let page: contracts::transfer::TransferPage =
+            checked(request.send().await?, 200).await?.json().await?;
+        Ok(page.transfers.iter().map(|view| view.id.to_string()).collect())
+    }
+
+    /// Returns a peer and how its lane stands.
+    pub async fn peer(&self, code: &str) -> Result<PeerView> {
+        let request = self.http.get(format!("{}/peers", self.base)).bearer_auth(&self.token);
+        let list: PeerList = checked(request.send().await?, 200).await?.json().await?;
+        let found = list.peers.into_iter().find(|peer| peer.code.as_str() == code);
+        found.with_context(|| format!("{code} is not among the peers"))
+    }
+
+    /// Sums the attempts that transfers have lost.
+    pub async fn attempts(&self, ids: &[String]) -> Result<i32> {
+        Ok(self.all(ids).await?.iter().map(|view| view.attempts).sum())
     }
 
     /// Counts the transfers in a state.
