@@ -1,10 +1,10 @@
 //! Every route of the gateway port, on one screen.
 
+use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::routing::get;
-use axum::{Json, Router};
 use domain::Jurisdiction;
 use peers::{Directory, JurisdictionEntry};
+use service_kit::openapi;
 use service_kit::request_log::observed;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -60,11 +60,9 @@ struct Documentation;
 
 /// Builds the gateway's API.
 pub fn router(state: GatewayState) -> Router {
-    let (api, openapi) = OpenApiRouter::with_openapi(Documentation::openapi())
+    let (api, described) = OpenApiRouter::with_openapi(Documentation::openapi())
         .routes(routes!(transfers::put, transfers::find))
         .split_for_parts();
-    let api = api
-        .route("/openapi.json", get(move || async move { Json(openapi) }))
-        .layer(DefaultBodyLimit::disable()); // the handler bounds the body by the peer's own limit
+    let api = api.route("/openapi.json", openapi::document(&described)).layer(DefaultBodyLimit::disable()); // the handler bounds the body by the peer's own limit
     observed(api).with_state(state)
 }

@@ -1,10 +1,10 @@
 //! Every route of the API, on one screen.
 
 use auth::TokenVerifier;
+use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
-use axum::routing::get;
-use axum::{Json, Router};
 use service_kit::in_flight::at_most;
+use service_kit::openapi;
 use service_kit::request_log::observed;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -42,7 +42,7 @@ struct Documentation;
 
 /// Builds the API.
 pub fn router(state: ApiState) -> Router {
-    let (api, openapi) = OpenApiRouter::with_openapi(Documentation::openapi())
+    let (api, described) = OpenApiRouter::with_openapi(Documentation::openapi())
         .routes(routes!(transfers::create, transfers::list))
         .routes(routes!(transfers::search))
         .routes(routes!(transfers::find))
@@ -55,8 +55,7 @@ pub fn router(state: ApiState) -> Router {
         .routes(routes!(operations::pause))
         .routes(routes!(operations::resume))
         .split_for_parts();
-    let api = api
-        .route("/openapi.json", get(move || async move { Json(openapi) }))
-        .layer(DefaultBodyLimit::max(MAX_BODY));
+    let api =
+        api.route("/openapi.json", openapi::document(&described)).layer(DefaultBodyLimit::max(MAX_BODY));
     observed(at_most(api, MAX_IN_FLIGHT)).with_state(state)
 }

@@ -12,6 +12,7 @@ mod heartbeat;
 pub mod hold;
 pub mod in_flight;
 mod lifecycle;
+pub mod openapi;
 pub mod package_keys;
 pub mod problem;
 pub mod request_log;
