@@ -11,9 +11,7 @@ use serde_json::{Value, json};
 use test_kit::people::put_all;
 use test_kit::{Original, Person, World, copy_id, url_of};
 
-mod proxy;
-
-use proxy::{Fault, Proxy};
+use test_kit::fhir_proxy::{Fault, Proxy};
 
 async fn doses_of(world: &World, province: &str, patient: &str) -> Vec<Value> {
     world.fhir(province).search("Immunization", &[("patient", patient)]).await.unwrap()

@@ -7,8 +7,9 @@ use contracts::transfer::{TransferEvents, TransferView};
 use domain::{TransferId, TransferState};
 use local_stack::ProvinceService;
 use reqwest::{Client, Method};
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::PgPool;
+use test_kit::fhir_proxy::Proxy;
 use test_kit::{Person, World, copy_id, eventually, package_of};
 
 const IN: ProvinceService = ProvinceService::Inbound;
@@ -167,7 +168,15 @@ async fn loud(world: &World, province: &str, service: ProvinceService) {
 
 #[tokio::test]
 async fn nothing_of_a_person_is_in_logs_metrics_queues_problems_or_ledgers() {
-    let world = World::of("marked", &["ON", "BC"]).await;
+    let world = World::prepared("marked", &SERVICES).await;
+    let mut proxies = Vec::new();
+    for (province, service) in SERVICES {
+        let proxy = Proxy::start(world.stack().fhir_url(province).unwrap()).await;
+        let base = proxy.base().to_owned();
+        let behind = move |config: &mut Value| config["fhir"]["base_url"] = json!(base);
+        world.start(province, service, "", &behind, &[]).await;
+        proxies.push(proxy);
+    }
     for (province, service) in SERVICES {
         loud(&world, province, service).await;
     }
@@ -178,7 +187,7 @@ async fn nothing_of_a_person_is_in_logs_metrics_queues_problems_or_ledgers() {
     for one in [&success, &rejection, &retry] {
         one.person.upload(&on).await;
     }
-    let mut answers = String::new();
+    let (mut answers, mut asked_for) = (String::new(), String::new());
 
     // It works.
     let done = api.transfer(&success.person.id(), "BC").await;
@@ -256,4 +265,14 @@ async fn nothing_of_a_person_is_in_logs_metrics_queues_problems_or_ledgers() {
         answers.push_str(&serde_json::to_string(&events).unwrap());
     }
     assert_unmarked(&world, &[&success, &rejection, &retry, &broken], &answers).await;
+
+    // What a FHIR server logs of our calls.
+    for proxy in proxies {
+        let asked = proxy.asked();
+        let people = [&success, &rejection, &retry, &broken];
+        let all: Vec<&String> = people.iter().flat_map(|one| one.marks.iter().chain(&one.ids)).collect();
+        assert_without("a URL", &asked, &all);
+        asked_for.push_str(&asked);
+    }
+    assert!(asked_for.contains("POST"), "the proxies were not asked");
 }

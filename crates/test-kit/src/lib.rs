@@ -8,6 +8,7 @@ pub mod api;
 pub mod arrivals;
 pub mod copies;
 pub mod delivery;
+pub mod fhir_proxy;
 pub mod gateway;
 pub mod held;
 mod leftovers;

@@ -1,4 +1,4 @@
-//! A FHIR server that fails on demand: the real one, seen through a proxy that breaks one of its answers.
+//! The real FHIR server, seen through a proxy that remembers what was asked for and breaks an answer on demand.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,9 @@ use tokio::task::JoinHandle;
 /// How an answer to a search is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
+    /// The count is one too high.
     OneMoreIsCounted,
+    /// The count is one too low.
     OneLessIsCounted,
     /// The first page misses its last entry.
     APageIsLost,
@@ -33,6 +35,7 @@ impl Fault {
 pub struct Proxy {
     base: String,
     broken: Arc<Mutex<VecDeque<(String, Fault)>>>,
+    asked: Arc<Mutex<Vec<String>>>,
     task: JoinHandle<()>,
 }
 
@@ -41,23 +44,42 @@ struct Behind {
     base: String,
     http: reqwest::Client,
     broken: Arc<Mutex<VecDeque<(String, Fault)>>>,
+    asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Proxy {
     /// Starts a proxy before the FHIR server at `base`.
+    ///
+    /// # Panics
+    /// When it cannot listen.
     pub async fn start(base: String) -> Self {
         let tcp = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = tcp.local_addr().expect("an address");
-        let broken = Arc::default();
+        let (broken, asked) = (Arc::default(), Arc::default());
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let behind =
-            Behind { base: base.trim_end_matches('/').to_owned(), http, broken: Arc::clone(&broken) };
+        let behind = Behind {
+            base: base.trim_end_matches('/').to_owned(),
+            http,
+            broken: Arc::clone(&broken),
+            asked: Arc::clone(&asked),
+        };
         let app = Router::new().fallback(forward).with_state(behind);
         let task = tokio::spawn(async move { axum::serve(tcp, app).await.expect("a proxy") });
-        Self { base: format!("http://{address}/fhir"), broken, task }
+        Self { base: format!("http://{address}/fhir"), broken, asked, task }
+    }
+
+    /// Returns what was asked for so far: method, path and query, as a server would log them.
+    ///
+    /// # Panics
+    /// After a panic of the proxy.
+    pub fn asked(&self) -> String {
+        self.asked.lock().expect("a list").join("\n")
     }
 
     /// Breaks the next answer to a search of a type that the fault fits.
+    ///
+    /// # Panics
+    /// After a panic of the proxy.
     pub fn break_next(&self, resource_type: &str, fault: Fault) {
         self.broken.lock().expect("a script").push_back((resource_type.to_owned(), fault));
     }
@@ -68,6 +90,9 @@ impl Proxy {
     }
 
     /// Returns a client.
+    ///
+    /// # Panics
+    /// Never.
     pub fn server(&self) -> FhirServer {
         FhirServer::new(&self.base, FhirServerOptions::default()).expect("a client")
     }
@@ -84,6 +109,7 @@ async fn forward(State(behind): State<Behind>, request: Request) -> Response {
     let body = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
     let path = parts.uri.path_and_query().expect("a path").as_str();
     let path = path.strip_prefix("/fhir").expect("a path below the base");
+    behind.asked.lock().expect("a list").push(format!("{} {path}", parts.method));
     let fault = next_fault(&behind, &body);
     let mut headers = parts.headers;
     for of_this_hop in ["host", "content-length", "accept-encoding"] {
