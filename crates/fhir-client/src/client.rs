@@ -2,18 +2,15 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use fhir::references::linked_patients;
-use futures::TryStreamExt;
-use reqwest::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
-use reqwest::{RequestBuilder, Url};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
 use crate::error::FhirError;
 use crate::paging::next_page;
+use crate::transport::{FHIR_JSON, FORM, FhirRequest, FhirTransport, HttpTransport, Limited};
 
-const FHIR_JSON: &str = "application/fhir+json";
 pub(crate) const PAGE_SIZE: &str = "200";
 /// Merged records that are followed.
 const MAX_MERGED: usize = 50;
@@ -69,11 +66,10 @@ pub struct TransactionResponse {
     pub entries: Vec<WrittenVersion>,
 }
 
-/// A FHIR server, by its base URL. Cheap to clone.
+/// A FHIR server, by its base URL or by any other way to it. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct FhirServer {
-    base: Url,
-    http: reqwest::Client,
+    transport: Arc<dyn FhirTransport>,
     writes: Arc<Semaphore>,
     options: FhirServerOptions,
 }
@@ -84,16 +80,19 @@ impl FhirServer {
     /// # Errors
     /// `Unreadable` when `base` is no URL, `Unavailable` when the HTTP client cannot be built.
     pub fn new(base: &str, options: FhirServerOptions) -> Result<Self, FhirError> {
-        let base = Url::parse(base.trim_end_matches('/'))
-            .map_err(|_| FhirError::Unreadable { what: "the base is no URL" })?;
-        let http = reqwest::Client::builder()
-            .timeout(options.timeout)
-            .connect_timeout(Duration::from_secs(3))
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .map_err(FhirError::connection)?;
+        let http = HttpTransport::new(base, options.timeout, options.max_answer_bytes)?;
+        Ok(Self::by(Arc::new(http), options))
+    }
+
+    /// Makes a client of a server that is reached by `transport`; the options' timeout holds there too.
+    pub fn over(transport: impl FhirTransport, options: FhirServerOptions) -> Self {
+        let timeout = options.timeout;
+        Self::by(Arc::new(Limited { transport, timeout }), options)
+    }
+
+    fn by(transport: Arc<dyn FhirTransport>, options: FhirServerOptions) -> Self {
         let writes = Arc::new(Semaphore::new(options.concurrent_writes));
-        Ok(Self { base, http, writes, options })
+        Self { transport, writes, options }
     }
 
     /// Returns every resource that a search finds, over all its pages, each once.
@@ -115,7 +114,7 @@ impl FhirServer {
         let mut seen = HashSet::new();
         let mut found = Vec::new();
         loop {
-            let next = next_page(&page, &self.base)?;
+            let next = next_page(&page)?;
             let before = found.len();
             for resource in matches(page) {
                 let id = resource.get("id").and_then(Value::as_str);
@@ -131,7 +130,7 @@ impl FhirServer {
             if found.len() == before {
                 return Err(FhirError::Unreadable { what: "a page that brings nothing new" });
             }
-            page = self.call(self.http.get(next)).await?;
+            page = self.call(FhirRequest::get(next)).await?;
         }
     }
 
@@ -224,8 +223,8 @@ impl FhirServer {
 
     /// Asks whether the server answers at all.
     pub async fn ping(&self) -> Result<(), FhirError> {
-        let url = self.url("metadata?_elements=fhirVersion&_summary=true")?;
-        self.call(self.http.get(url)).await.map(|_: Value| ())
+        let request = FhirRequest::get("metadata?_elements=fhirVersion&_summary=true");
+        self.call(request).await.map(|_: Value| ())
     }
 
     async fn post_search(
@@ -234,39 +233,30 @@ impl FhirServer {
         form: &[(&str, &str)],
         cache_control: &str,
     ) -> Result<Value, FhirError> {
-        let url = self.url(&format!("{resource_type}/_search"))?;
-        self.call(self.http.post(url).header(CACHE_CONTROL, cache_control).form(form)).await
+        let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let mut request = FhirRequest::post(format!("{resource_type}/_search"), FORM, Bytes::from(form));
+        request.cache_control = Some(cache_control.to_owned());
+        self.call(request).await
     }
 
     async fn post_bundle(&self, bundle: Bytes) -> Result<Value, FhirError> {
-        self.call(self.http.post(self.base.clone()).header(CONTENT_TYPE, FHIR_JSON).body(bundle)).await
+        self.call(FhirRequest::post("", FHIR_JSON, bundle)).await
     }
 
     /// Posts a batch of searches, past any cached result.
     pub(crate) async fn post_searches(&self, batch: Bytes) -> Result<Value, FhirError> {
-        let request = self.http.post(self.base.clone()).header(CONTENT_TYPE, FHIR_JSON);
-        self.call(request.header(CACHE_CONTROL, "no-cache").body(batch)).await
+        let mut request = FhirRequest::post("", FHIR_JSON, batch);
+        request.cache_control = Some("no-cache".to_owned());
+        self.call(request).await
     }
 
-    async fn call(&self, request: RequestBuilder) -> Result<Value, FhirError> {
-        let answer = request.header(ACCEPT, FHIR_JSON).send().await.map_err(FhirError::connection)?;
-        let status = answer.status();
-        let mut body = BytesMut::new();
-        let mut stream = answer.bytes_stream();
-        while let Some(chunk) = stream.try_next().await.map_err(FhirError::connection)? {
-            if body.len() + chunk.len() > self.options.max_answer_bytes {
-                return Err(FhirError::Unreadable { what: "an answer larger than allowed" });
-            }
-            body.extend_from_slice(&chunk);
+    async fn call(&self, request: FhirRequest) -> Result<Value, FhirError> {
+        let answer = self.transport.call(request).await?;
+        if !answer.status.is_success() {
+            return Err(FhirError::from_answer(answer.status, &answer.body));
         }
-        if !status.is_success() {
-            return Err(FhirError::from_answer(status, &body));
-        }
-        serde_json::from_slice(&body).map_err(|_| FhirError::Unreadable { what: "an answer that is no JSON" })
-    }
-
-    fn url(&self, path: &str) -> Result<Url, FhirError> {
-        Url::parse(&format!("{}/{path}", self.base)).map_err(|_| FhirError::Unreadable { what: "no URL" })
+        serde_json::from_slice(&answer.body)
+            .map_err(|_| FhirError::Unreadable { what: "an answer that is no JSON" })
     }
 }
 

@@ -6,10 +6,14 @@
 //! follow a link to another host, and to put anything that the server said into its own errors.
 
 mod client;
+#[cfg(feature = "double")]
+pub mod double;
 mod error;
 mod paging;
 mod together;
+mod transport;
 
 pub use client::{FhirServer, FhirServerOptions, Found, TransactionResponse, WrittenVersion};
 pub use error::FhirError;
 pub use together::{Search, Searched};
+pub use transport::{Calling, FhirRequest, FhirResponse, FhirTransport};
