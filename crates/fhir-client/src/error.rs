@@ -44,18 +44,19 @@ impl FhirError {
 
     /// Sorts an answer that is no success. The text may hold identifiers and SQL: only codes are taken from it.
     pub(crate) fn from_answer(status: StatusCode, body: &[u8]) -> Self {
-        let codes = hapi_codes(body);
+        let (codes, is_referred_to) = hapi_codes(body);
         let has = |code: &str| codes.iter().any(|found| found == code);
         if status == StatusCode::CONFLICT {
             return match () {
                 () if has("HAPI-0989") => Self::Stale,
+                () if is_referred_to => Self::refused(status, &codes),
                 () if has("HAPI-0823")
                     || has("HAPI-0825")
                     || codes.iter().all(|code| code == "HAPI-0550") =>
                 {
                     Self::Collision
                 }
-                () => Self::Refused { status, code: codes.join(" ") },
+                () => Self::refused(status, &codes),
             };
         }
         if status == StatusCode::PRECONDITION_FAILED && has("HAPI-0989") {
@@ -67,17 +68,23 @@ impl FhirError {
         if is_passing {
             return Self::Unavailable { source: None };
         }
+        Self::refused(status, &codes)
+    }
+
+    fn refused(status: StatusCode, codes: &[String]) -> Self {
         let code = if codes.is_empty() { "none".to_owned() } else { codes.join(" ") };
         Self::Refused { status, code }
     }
 }
 
-/// Finds the codes `HAPI-nnnn` in an OperationOutcome's diagnostics.
-fn hapi_codes(body: &[u8]) -> Vec<String> {
-    let Ok(outcome) = serde_json::from_slice::<Value>(body) else { return Vec::new() };
+/// Finds the codes `HAPI-nnnn` in an OperationOutcome's diagnostics, and whether it says that something refers to what
+/// should be deleted: the one conflict that has no code.
+fn hapi_codes(body: &[u8]) -> (Vec<String>, bool) {
+    let Ok(outcome) = serde_json::from_slice::<Value>(body) else { return (Vec::new(), false) };
     let issues = outcome.get("issue").and_then(Value::as_array);
-    let mut codes = Vec::new();
+    let (mut codes, mut is_referred_to) = (Vec::new(), false);
     for diagnostics in issues.into_iter().flatten().filter_map(|issue| issue.get("diagnostics")?.as_str()) {
+        is_referred_to |= diagnostics.contains("Unable to delete");
         for (at, _) in diagnostics.match_indices("HAPI-") {
             let code: String = diagnostics[at..].chars().take(9).collect();
             if code.len() == 9 && code[5..].bytes().all(|b| b.is_ascii_digit()) && !codes.contains(&code) {
@@ -85,7 +92,7 @@ fn hapi_codes(body: &[u8]) -> Vec<String> {
             }
         }
     }
-    codes
+    (codes, is_referred_to)
 }
 
 #[cfg(test)]
@@ -105,6 +112,7 @@ mod tests {
         assert!(matches!(answer(409, "HAPI-0550: HAPI-0823: busy"), FhirError::Collision));
         assert!(matches!(answer(409, "HAPI-0550: HAPI-0825: client-assigned ID"), FhirError::Collision));
         assert!(matches!(answer(409, "HAPI-0550: duplicate key"), FhirError::Collision));
+        assert!(matches!(answer(409, "Unable to delete Patient/1"), FhirError::Refused { .. }));
         assert!(matches!(answer(409, "HAPI-0550: HAPI-0515: Unable to delete"), FhirError::Refused { .. }));
         assert!(matches!(answer(500, "HAPI-0389: no database"), FhirError::Unavailable { .. }));
         assert!(matches!(answer(400, "HAPI-1094: unknown"), FhirError::Refused { .. }));
