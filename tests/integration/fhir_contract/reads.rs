@@ -1,6 +1,6 @@
 //! Searches, counts and reads.
 
-use fhir_client::{FhirError, FhirServer, Found};
+use fhir_client::{FhirError, FhirServer, Found, Search, Searched};
 use serde_json::{Value, json};
 use test_kit::Person;
 use test_kit::people::{ON_NUMBERS, delete_all, put_all};
@@ -24,7 +24,7 @@ pub async fn a_deleted_resource_is_told_from_one_that_never_was(fhir: FhirServer
     assert!(matches!(fhir.read("Patient", &person.id()).await.unwrap(), Found::Present(_)));
     delete_all(&fhir, &[format!("Patient/{}", person.id())]).await;
     assert_eq!(fhir.read("Patient", &person.id()).await.unwrap(), Found::Deleted);
-    assert_eq!(fhir.read_many("Patient", &[person.id()]).await.unwrap(), Vec::<Value>::new());
+    assert_eq!(fhir.read_many(&[("Patient", vec![person.id()])]).await.unwrap(), Vec::<Value>::new());
     assert_eq!(found(&fhir, "Patient", &[("_id", &person.id())]).await, Vec::<String>::new());
 }
 
@@ -130,4 +130,27 @@ pub async fn every_resource_has_a_version_and_a_time(fhir: FhirServer) {
         assert!(shown["meta"]["source"].as_str().unwrap().starts_with('#'), "{}", shown["meta"]);
         assert_eq!(shown["gender"], "male");
     }
+}
+
+pub async fn searches_asked_together_answer_as_each_would_alone_and_never_from_a_cache(fhir: FhirServer) {
+    let person = Person::new().doses(450);
+    let id = person.id();
+    let (own, doses) = ([("_id", id.as_str())], [("patient", id.as_str())]);
+    let ask = [
+        Search::all("Patient", &own),
+        Search::all("Immunization", &doses),
+        Search::count("Immunization", &doses),
+    ];
+    let before = fhir.search_together(&ask).await.unwrap();
+    assert_eq!(before, [Searched::All(vec![]), Searched::All(vec![]), Searched::Count(0)]);
+    person.upload(&fhir).await;
+    let after = fhir.search_together(&ask).await.unwrap();
+    let [Searched::All(patients), Searched::All(found), Searched::Count(count)] = &after[..] else {
+        panic!("other answers")
+    };
+    assert_eq!((patients.len(), found.len(), *count), (1, 450, 450));
+    let alone = fhir.search("Immunization", &doses).await.unwrap();
+    assert_eq!(found.len(), alone.len());
+    let wrong = [Search::all("Patient", &own), Search::all("Immunization", &[("no-such-parameter", "1")])];
+    assert!(fhir.search_together(&wrong).await.is_err());
 }

@@ -123,7 +123,7 @@ fn write_done(body: &mut String, store: &Store, done: &Done) {
     let outcome = format!(
         r#"{{"resourceType":"OperationOutcome","issue":[{{"severity":"information","code":"informational","details":{{"coding":[{{"system":"https://hapifhir.io/fhir/CodeSystem/hapi-fhir-storage-response-code","code":"{code}"}}]}}}}]}}"#
     );
-    let _ = match store.get(key).filter(|stored| !stored.is_deleted) {
+    let _ = match store.get(key) {
         Some(stored) => write!(
             body,
             r#"{{"response":{{"status":"{status}","location":"{key}/_history/{version}","etag":"{version}","lastModified":"{}","outcome":{outcome}}}}}"#,

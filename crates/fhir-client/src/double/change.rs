@@ -123,14 +123,11 @@ fn effect(store: &Store, asked: Asked, source: &str, now: Time) -> Result<Effect
     let key = key(&asked.resource_type, &asked.id);
     let present = store.get(&key);
     let is_live = present.is_some_and(|stored| !stored.is_deleted);
-    if let Some(wanted) = &asked.if_match {
-        match present {
-            Some(stored) if stored.version.to_string() == *wanted => {}
-            Some(_) => {
-                return Err(Refused::conflict("HAPI-0989: trying to update a version that is not current"));
-            }
-            None => return Err(Refused::new(StatusCode::NOT_FOUND, "HAPI-2001: no such resource")),
-        }
+    // The server compares with a deletion's version too, and asks for none where nothing ever was.
+    if let (Some(wanted), Some(stored)) = (&asked.if_match, present)
+        && stored.version.to_string() != *wanted
+    {
+        return Err(Refused::conflict("HAPI-0989: trying to update a version that is not current"));
     }
     if asked.method == Method::Delete {
         let code = if is_live { "SUCCESSFUL_DELETE" } else { "SUCCESSFUL_DELETE_NOT_FOUND" };
