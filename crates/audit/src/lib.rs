@@ -1,8 +1,19 @@
-//! The append-only audit trail: every change of state, in the transaction that makes it.
+//! The append-only audit trail: every change of state, in the transaction that makes it; every request, before its
+//! answer leaves; and the chain by which a removed or altered row shows.
 //!
 //! The schema is a migration of its own that each service applies beside its own; the services' role may add
-//! rows and read them, nothing else. The crate refuses nothing and decides nothing: it writes down. Details are
-//! codes and counts; personal data has no place in them.
+//! rows and read them, nothing else. [`record`] adds a row to a transaction, [`Trail`] writes requests' rows by
+//! group commit and links all rows of its process, [`verify`] reads them back. The crate refuses nothing and
+//! decides nothing: it writes down. Details are codes and counts; personal data has no place in them.
+
+mod chain;
+mod store;
+mod trail;
+mod verify;
+
+pub use chain::Head;
+pub use trail::{Trail, TrailDown, Writer, writer_name};
+pub use verify::{Finding, Report, heads_from_log, verify};
 
 use chrono::{DateTime, Utc};
 use domain::{Jurisdiction, TransferId};
@@ -25,7 +36,7 @@ pub enum AuditOutcome {
 }
 
 impl AuditOutcome {
-    fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::Success => "success",
             Self::Refused => "refused",

@@ -1,5 +1,6 @@
 //! Every route of the gateway port, on one screen.
 
+use audit::Trail;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use domain::Jurisdiction;
@@ -30,6 +31,8 @@ pub struct GatewayState {
     pub slots: Arc<Semaphore>,
     /// How many of each peer's packages are worked on at once, as its entry allows.
     pub peer_slots: PeerSlots,
+    /// Where requests leave their audit rows.
+    pub trail: Trail,
     /// An intake goes on when its caller has gone.
     pub tasks: TaskTracker,
 }
@@ -64,5 +67,5 @@ pub fn router(state: GatewayState) -> Router {
         .routes(routes!(transfers::put, transfers::find))
         .split_for_parts();
     let api = api.route("/openapi.json", openapi::document(&described)).layer(DefaultBodyLimit::disable()); // the handler bounds the body by the peer's own limit
-    observed(api).with_state(state)
+    observed(api, state.trail.clone()).with_state(state)
 }

@@ -60,7 +60,7 @@ impl Service for InboundTransfer {
     async fn start(context: Context, config: Config) -> anyhow::Result<()> {
         let Config { jurisdiction, common: _, gateway, fhir, tls, directory, package_keys_file, intake } =
             config;
-        let Context { lifecycle, pool, clock } = context;
+        let Context { lifecycle, pool, trail, clock } = context;
 
         let listener = TcpListener::bind(gateway.listen).await.context("cannot listen on gateway.listen")?;
         let credentials = Credentials::load(&tls)?;
@@ -82,6 +82,7 @@ impl Service for InboundTransfer {
             directory: directory.clone(),
             slots: Arc::new(Semaphore::new(intake.concurrency)),
             peer_slots: http::PeerSlots::default(),
+            trail,
             tasks: lifecycle.tasks.clone(),
         });
 

@@ -7,6 +7,7 @@ use contracts::{Problem, ProblemCode};
 use domain::{TransferId, TransferState};
 use work_queue::RetryPolicy;
 
+use service_kit::trace::TraceContext;
 use service_kit::{Chain, with_heartbeat};
 
 use crate::breaker::BreakerPolicy;
@@ -60,7 +61,11 @@ impl Dispatcher {
     pub async fn advance(&self, id: TransferId) -> Next {
         let now = self.worker.now();
         match self.worker.store.claim(id, &self.owner, now, now + self.lease).await {
-            Ok(ClaimAnswer::Claimed(claim)) => self.run(*claim).await,
+            Ok(ClaimAnswer::Claimed(claim)) => {
+                let trace = claim.traceparent.as_deref().and_then(TraceContext::parse);
+                let trace = trace.map_or_else(TraceContext::begin, |request| request.child());
+                trace.scope(Box::pin(self.run(*claim))).await
+            }
             Ok(ClaimAnswer::NotDue(due)) => Next::After((due - now).to_std().unwrap_or_default()),
             Ok(ClaimAnswer::NothingToDo) => Next::Settled,
             Err(error) => {

@@ -1,5 +1,6 @@
 //! Every route of the API, on one screen.
 
+use audit::Trail;
 use auth::TokenVerifier;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
@@ -31,6 +32,8 @@ pub struct ApiState {
     pub worker: Worker,
     /// Who may call.
     pub tokens: TokenVerifier,
+    /// Where requests leave their audit rows.
+    pub trail: Trail,
 }
 
 #[derive(OpenApi)]
@@ -57,5 +60,5 @@ pub fn router(state: ApiState) -> Router {
         .split_for_parts();
     let api =
         api.route("/openapi.json", openapi::document(&described)).layer(DefaultBodyLimit::max(MAX_BODY));
-    observed(at_most(api, MAX_IN_FLIGHT)).with_state(state)
+    observed(at_most(api, MAX_IN_FLIGHT), state.trail.clone()).with_state(state)
 }

@@ -83,7 +83,7 @@ impl Service for OutboundTransfer {
             package_keys_file,
             transfers,
         } = config;
-        let Context { lifecycle, pool, clock } = context;
+        let Context { lifecycle, pool, trail, clock } = context;
 
         let listener = TcpListener::bind(api.listen).await.context("cannot listen on api.listen")?;
         let tokens = TokenVerifier::new(api.tokens)?;
@@ -144,7 +144,7 @@ impl Service for OutboundTransfer {
             outbox_filled: outbox_filled.clone(),
             clock,
         };
-        let api = http::router(ApiState { requests, worker: worker.clone(), tokens });
+        let api = http::router(ApiState { requests, worker: worker.clone(), tokens, trail });
 
         let stop = lifecycle.stop.clone();
         lifecycle.spawn("credentials", credentials.watch(CREDENTIALS_POLL, stop.clone()));

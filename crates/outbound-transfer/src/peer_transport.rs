@@ -13,6 +13,7 @@ use http::StatusCode;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use mtls::{ClientOptions, Credentials, Fault, SpiffeId};
 use reqwest::{Client, Response};
+use service_kit::trace::{self, TRACEPARENT};
 
 /// The longest answer that is read, in bytes.
 const MAX_ANSWER: usize = 1 << 20;
@@ -113,6 +114,10 @@ impl PeerTransport for HttpTransport {
                     .header(CONTENT_DIGEST, digest.to_header())
                     .body(package),
                 PeerRequest::Receipt { id } => client.get(url(id)),
+            };
+            let request = match trace::current() {
+                Some(trace) => request.header(TRACEPARENT, trace.child().to_string()),
+                None => request,
             };
             let response = request.send().await.map_err(|error| fault(&error))?;
             let (status, retry_after) = (response.status(), retry_after(&response));

@@ -6,6 +6,7 @@ use chrono::Duration;
 use contracts::transfer::{NewTransfer, TransferEvents, TransferPage, TransferView};
 use domain::{Clock, Jurisdiction, PatientId, TransferId};
 use peers::{Directory, JurisdictionState, Role};
+use service_kit::trace;
 use tokio::sync::Notify;
 
 use crate::error::ApiError;
@@ -48,7 +49,8 @@ impl Requests {
         }
         let now = self.clock.now();
         let horizon_ends_at = now + self.horizon;
-        let request = Request { id, new, requested_by: caller.to_owned(), horizon_ends_at };
+        let traceparent = trace::current().map(|trace| trace.to_string());
+        let request = Request { id, new, requested_by: caller.to_owned(), traceparent, horizon_ends_at };
         match self.store.accept(&request, now).await? {
             Accepted::New => self.outbox_filled.notify_one(),
             Accepted::Again => {}

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use audit::Trail;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -51,6 +52,7 @@ impl Readiness {
 struct Admin {
     readiness: Readiness,
     pool: PgPool,
+    trail: Trail,
     telemetry: Telemetry,
 }
 
@@ -59,6 +61,7 @@ pub(crate) async fn serve(
     listener: TcpListener,
     readiness: Readiness,
     pool: PgPool,
+    trail: Trail,
     telemetry: Telemetry,
     stop: CancellationToken,
 ) {
@@ -68,7 +71,7 @@ pub(crate) async fn serve(
         .route("/startupz", get(startupz))
         .route("/metrics", get(|State(admin): State<Admin>| async move { admin.telemetry.metrics.render() }))
         .route("/log-level", put(log_level))
-        .with_state(Admin { readiness, pool, telemetry });
+        .with_state(Admin { readiness, pool, trail, telemetry });
     let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
     if let Err(error) = served {
         tracing::error!(%error, "the admin port has failed");
@@ -89,6 +92,9 @@ async fn readyz(State(admin): State<Admin>) -> (StatusCode, &'static str) {
     }
     let ping = sqlx::query("SELECT 1").execute(&admin.pool);
     match tokio::time::timeout(Duration::from_secs(2), ping).await {
+        Ok(Ok(_)) if !admin.trail.is_up() => {
+            (StatusCode::SERVICE_UNAVAILABLE, "the audit trail cannot be written\n")
+        }
         Ok(Ok(_)) => (StatusCode::OK, "ready\n"),
         _ => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n"),
     }

@@ -32,10 +32,12 @@ fn default_connections() -> u32 {
 }
 
 /// Opens a pool, with bounded patience for a database that is still starting.
-pub async fn connect(config: &DatabaseConfig) -> anyhow::Result<PgPool> {
+///
+/// `name` is the `application_name` of its connections, and so the `writer` of audit rows.
+pub async fn connect(config: &DatabaseConfig, name: &str) -> anyhow::Result<PgPool> {
     let options: PgConnectOptions =
         read_url(&config.url_file)?.parse().context("the database URL is wrong")?;
-    let options = options.options(SESSION_LIMITS);
+    let options = options.options(SESSION_LIMITS).application_name(name);
     PgPoolOptions::new()
         .max_connections(config.max_connections)
         .acquire_timeout(Duration::from_secs(10))

@@ -90,6 +90,9 @@ where
             TokenError::Invalid { reason, .. } => ProblemResponse::new(ProblemCode::Unauthenticated)
                 .detail(format!("the token was refused: {reason}")),
         })?;
+        if let Some(known) = parts.extensions.get::<crate::request_log::Caller>() {
+            known.is_actor(&caller.subject);
+        }
         if !caller.has_scope(S::NAME) {
             return Err(ProblemResponse::new(ProblemCode::InsufficientScope)
                 .detail(format!("this call needs the scope {}", S::NAME)));

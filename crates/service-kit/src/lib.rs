@@ -18,6 +18,7 @@ pub mod problem;
 pub mod request_log;
 mod run;
 mod telemetry;
+pub mod trace;
 
 pub use admin::{AdminConfig, Readiness};
 pub use chain::Chain;

@@ -8,6 +8,10 @@ use axum::response::{IntoResponse, Response};
 use contracts::problem::PROBLEM_JSON;
 use contracts::{Issue, Problem, ProblemCode};
 
+/// The code of the problem that an answer holds; for the audit trail.
+#[derive(Debug, Clone)]
+pub(crate) struct AnsweredCode(pub(crate) String);
+
 /// A problem on its way out.
 #[derive(Debug, Clone)]
 pub struct ProblemResponse {
@@ -58,7 +62,9 @@ impl IntoResponse for ProblemResponse {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let body = serde_json::to_vec(&self.problem).unwrap_or_default();
+        let code = AnsweredCode(self.problem.code.clone());
         let mut response = (status, [(CONTENT_TYPE, PROBLEM_JSON)], body).into_response();
+        response.extensions_mut().insert(code);
         if let Some(delay) = self.retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(delay.as_secs().max(1)));
         }

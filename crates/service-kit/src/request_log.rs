@@ -1,31 +1,61 @@
-//! The outermost layer of every API: a request id on each answer, one log line, and no panic let out.
+//! The outermost layer of every API: a request id and a trace, a row of the audit trail that is durable before the
+//! answer leaves, one log line, and no panic let out.
 
 use std::any::Any;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
+use audit::{AuditEvent, AuditOutcome, Trail};
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use chrono::Utc;
 use contracts::ProblemCode;
-use contracts::headers::X_REQUEST_ID;
+use contracts::headers::{IDEMPOTENCY_KEY, X_REQUEST_ID};
+use domain::{Jurisdiction, TransferId};
+use mtls::PeerIdentity;
+use serde_json::json;
 use tower_http::catch_panic::CatchPanicLayer;
 use uuid::Uuid;
 
-use crate::problem::{ProblemResponse, answer_problem};
+use crate::problem::{AnsweredCode, ProblemResponse, answer_problem};
+use crate::trace::{TRACEPARENT, TraceContext};
 
 /// The id of a request: the caller's own when it is usable, else a new one.
 #[derive(Debug, Clone)]
 pub struct RequestId(pub String);
 
-/// Wraps an API: fallbacks in our format, panics answered as problems, ids and the log.
-pub fn observed<S: Clone + Send + Sync + 'static>(router: Router<S>) -> Router<S> {
+/// Who has called, as far as an extractor has found out; for the audit trail.
+#[derive(Debug, Clone, Default)]
+pub struct Caller(Arc<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    actor: OnceLock<String>,
+    peer: OnceLock<Jurisdiction>,
+}
+
+impl Caller {
+    /// Notes a token's subject or a peer's identity.
+    pub fn is_actor(&self, actor: &str) {
+        let _ = self.0.actor.set(actor.to_owned());
+    }
+
+    /// Notes the jurisdiction that the caller belongs to.
+    pub fn is_peer(&self, peer: &Jurisdiction) {
+        let _ = self.0.peer.set(peer.clone());
+    }
+}
+
+/// Wraps an API: fallbacks in our format, panics answered as problems, ids, the trail and the log.
+pub fn observed<S: Clone + Send + Sync + 'static>(router: Router<S>, trail: Trail) -> Router<S> {
     router
         .fallback(|| answer_problem(ProblemCode::NotFound))
         .method_not_allowed_fallback(|| answer_problem(ProblemCode::MethodNotAllowed))
         .layer(CatchPanicLayer::custom(answer_panic))
-        .layer(middleware::from_fn(log))
+        .layer(middleware::from_fn(move |request: Request, next: Next| observe(trail.clone(), request, next)))
 }
 
 fn answer_panic(_: Box<dyn Any + Send>) -> Response {
@@ -33,23 +63,73 @@ fn answer_panic(_: Box<dyn Any + Send>) -> Response {
     ProblemResponse::new(ProblemCode::Internal).into_response()
 }
 
-async fn log(mut request: Request, next: Next) -> Response {
+async fn observe(trail: Trail, request: Request, next: Next) -> Response {
+    let trace =
+        request.headers().get(TRACEPARENT).and_then(|value| TraceContext::parse(value.to_str().ok()?));
+    let trace = trace.map_or_else(TraceContext::begin, |caller| caller.child());
+    trace.clone().scope(answer(trail, trace, request, next)).await
+}
+
+async fn answer(trail: Trail, trace: TraceContext, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let id = request.headers().get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
     let id = id.filter(|id| is_usable(id)).map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
+    let transfer_id = transfer_of(request.uri().path(), request.headers());
+    let caller = Caller::default();
+    if let Some(identity) = request.extensions().get::<PeerIdentity>() {
+        caller.is_actor(identity.spiffe_id().as_str());
+    }
     request.extensions_mut().insert(RequestId(id.clone()));
+    request.extensions_mut().insert(caller.clone());
     let mut response = next.run(request).await;
     let status = response.status().as_u16();
-    let elapsed = started.elapsed();
-    tracing::info!(%method, route, status, duration_ms = elapsed.as_millis(), request.id = %id, "request");
+    let code = response.extensions().get::<AnsweredCode>().map(|code| code.0.clone());
+    let event = AuditEvent {
+        #[expect(clippy::disallowed_methods, reason = "the trail tells the computer's own time")]
+        at: Utc::now(),
+        action: "request",
+        outcome: match status {
+            0..400 => AuditOutcome::Success,
+            400..500 => AuditOutcome::Refused,
+            _ => AuditOutcome::Failed,
+        },
+        forensic: false,
+        actor: caller.0.actor.get().cloned().unwrap_or_else(|| "unknown".to_owned()),
+        transfer_id,
+        peer: caller.0.peer.get().cloned(),
+        detail: json!({
+            "method": method.as_str(), "route": route, "status": status, "code": code, "request_id": id,
+            "trace_id": trace.trace_id(), "duration_ms": millis(started),
+        }),
+    };
+    if trail.write(event).await.is_err() {
+        // Whatever was done is done; asked again, the caller hears of it.
+        response = ProblemResponse::new(ProblemCode::StoreUnavailable)
+            .detail("the audit trail cannot be written; ask again")
+            .retry_after(std::time::Duration::from_secs(5))
+            .into_response();
+    }
+    let status = response.status().as_u16();
+    tracing::info!(%method, route, status, duration_ms = millis(started), request.id = %id, "request");
     metrics::histogram!("http_request_duration_seconds", "route" => route, "status" => status.to_string())
-        .record(elapsed.as_secs_f64());
+        .record(started.elapsed().as_secs_f64());
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(HeaderName::from_static(X_REQUEST_ID), value);
     }
     response
+}
+
+fn millis(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Finds the transfer that a request names, in its path or as the key it is to have.
+fn transfer_of(path: &str, headers: &HeaderMap) -> Option<TransferId> {
+    let named = path.split('/').find_map(|segment| TransferId::parse(segment).ok());
+    let key = headers.get(IDEMPOTENCY_KEY).and_then(|value| value.to_str().ok());
+    named.or_else(|| key.and_then(|key| TransferId::parse(key.trim_matches('"')).ok()))
 }
 
 fn is_usable(id: &str) -> bool {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use audit::Trail;
 use clap::{Parser, Subcommand};
 use domain::{Clock, SystemClock};
 use serde::Deserialize;
@@ -52,6 +53,8 @@ pub struct Context {
     pub lifecycle: Lifecycle,
     /// The pool of the service's own role.
     pub pool: PgPool,
+    /// Where requests leave their rows of the audit trail.
+    pub trail: Trail,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -142,13 +145,25 @@ async fn serve<S: Service>(config: S::Config) -> anyhow::Result<()> {
     let readiness = Readiness::default();
     let admin_stop = tokio_util::sync::CancellationToken::new();
     let listener = TcpListener::bind(common.admin.listen).await.context("cannot listen on admin.listen")?;
-    let pool = database::connect(&common.database).await?;
-    let admin =
-        tokio::spawn(admin::serve(listener, readiness.clone(), pool.clone(), telemetry, admin_stop.clone()));
+    let writer = audit::writer_name(S::NAME);
+    let pool = database::connect(&common.database, &writer).await?;
+    let (trail, writer) = Trail::new(pool.clone(), S::NAME, writer);
+    let admin = tokio::spawn(admin::serve(
+        listener,
+        readiness.clone(),
+        pool.clone(),
+        trail.clone(),
+        telemetry,
+        admin_stop.clone(),
+    ));
     database::refuse_if_pending(&pool, &S::migrators()).await?;
+    // It ends after everything that it writes down.
+    let writer_stop = tokio_util::sync::CancellationToken::new();
+    let writer = tokio::spawn(writer.run(writer_stop.clone()));
 
     let lifecycle = Lifecycle::default();
-    let context = Context { lifecycle: lifecycle.clone(), pool: pool.clone(), clock: Arc::new(SystemClock) };
+    let clock = Arc::new(SystemClock);
+    let context = Context { lifecycle: lifecycle.clone(), pool: pool.clone(), trail, clock };
     S::start(context, config).await?;
     readiness.set_ready();
     tracing::info!("ready");
@@ -161,6 +176,8 @@ async fn serve<S: Service>(config: S::Config) -> anyhow::Result<()> {
     readiness.set_stopping();
     tracing::info!("stopping");
     let drained = lifecycle.drain(DRAIN).await;
+    writer_stop.cancel();
+    let _ = tokio::time::timeout(Duration::from_secs(2), writer).await;
     admin_stop.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(2), admin).await;
     let _ = tokio::time::timeout(Duration::from_secs(2), pool.close()).await;

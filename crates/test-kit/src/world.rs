@@ -343,6 +343,15 @@ impl World {
         put_by(&client, &self.gateway(to, ""), id, package).await
     }
 
+    /// Returns a pool with the service's own rights on its database.
+    ///
+    /// # Panics
+    /// When there is none.
+    pub async fn service_database(&self, province: &str, service: ProvinceService) -> PgPool {
+        let urls = &self.databases[&key(province, service)];
+        PgPool::connect(&urls.runtime_url).await.expect("a database")
+    }
+
     /// Returns a pool with the owner's rights on a service's database.
     ///
     /// # Panics

@@ -7,6 +7,7 @@ use axum::http::request::Parts;
 use contracts::ProblemCode;
 use mtls::PeerIdentity;
 use peers::{JurisdictionEntry, JurisdictionState, PeerService, Role};
+use service_kit::request_log::Caller;
 
 use super::GatewayState;
 use crate::error::ApiError;
@@ -34,6 +35,9 @@ impl FromRequestParts<GatewayState> for Peer {
                 "the certificate is not that of the outbound-transfer of a province in the directory",
             ));
         };
+        if let Some(caller) = parts.extensions.get::<Caller>() {
+            caller.is_peer(&entry.code);
+        }
         if entry.state != JurisdictionState::Active {
             return Err(ApiError::request(ProblemCode::PeerSuspended, "this jurisdiction is suspended"));
         }

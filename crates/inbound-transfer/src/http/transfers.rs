@@ -15,7 +15,7 @@ use contracts::{ContentDigest, Problem, ProblemCode};
 use domain::TransferId;
 use futures::StreamExt;
 use serde_json::json;
-use service_kit::ProblemResponse;
+use service_kit::{ProblemResponse, trace};
 
 use super::GatewayState;
 use super::peer::Peer;
@@ -80,11 +80,11 @@ pub async fn put(
     let arrival = Arrival { sender: peer.entry.code.clone(), actor: peer.spiffe_id, id, digest, body };
     let intake = state.intake.clone();
     // On a task of its own: a caller that hangs up does not stop what has begun.
-    let working = state.tasks.spawn(async move {
+    let working = state.tasks.spawn(trace::carried(async move {
         let taken = intake.take(arrival).await;
         drop(slot);
         taken
-    });
+    }));
     let taken =
         working.await.map_err(|_| ApiError::Intake(Refusal::Internal("an intake panicked".to_owned())))??;
     Ok(match taken {

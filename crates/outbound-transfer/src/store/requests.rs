@@ -17,6 +17,8 @@ pub struct Request {
     pub new: NewTransfer,
     /// The token's subject.
     pub requested_by: String,
+    /// The trace of the request.
+    pub traceparent: Option<String>,
     /// When the transfer is given up.
     pub horizon_ends_at: DateTime<Utc>,
 }
@@ -43,8 +45,8 @@ impl Store {
         let inserted = sqlx::query!(
             "-- outbound.accept
             INSERT INTO transfer (id, patient_id, transfer_to, approval_ref, destination_identifier, requested_by,
-                requested_at, updated_at, horizon_ends_at, state, next_attempt_at, enqueued_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, 'requested', $7, $7)
+                requested_at, updated_at, horizon_ends_at, state, next_attempt_at, enqueued_at, traceparent)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, 'requested', $7, $7, $9)
             ON CONFLICT DO NOTHING",
             request.id.uuid(),
             new.patient_id.expose(),
@@ -54,6 +56,7 @@ impl Store {
             request.requested_by,
             now,
             request.horizon_ends_at,
+            request.traceparent,
         )
         .execute(&mut *tx)
         .await?;
