@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's helper fails by panicking")]
 
 mod api;
+mod arrivals;
 mod audit_trail;
 mod closing;
 mod completeness;

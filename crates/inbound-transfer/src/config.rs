@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use domain::Jurisdiction;
 use mtls::TlsFiles;
 use serde::Deserialize;
-use service_kit::{Common, ServiceConfig};
+use service_kit::{ApiConfig, Common, ServiceConfig};
 
 /// The whole configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -16,6 +16,8 @@ pub struct Config {
     pub jurisdiction: Jurisdiction,
     /// Admin port, database, log.
     pub common: Common,
+    /// The API for the province's own systems.
+    pub api: ApiConfig,
     /// The gateway port, for peers with a client certificate.
     pub gateway: GatewayConfig,
     /// The province's FHIR server.

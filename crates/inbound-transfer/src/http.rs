@@ -1,10 +1,12 @@
 //! Every route of the gateway port, on one screen.
 
 use audit::Trail;
+use auth::TokenVerifier;
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
+use axum::extract::{DefaultBodyLimit, FromRef};
 use domain::Jurisdiction;
 use peers::{Directory, JurisdictionEntry};
+use service_kit::in_flight::at_most;
 use service_kit::openapi;
 use service_kit::request_log::observed;
 use std::collections::HashMap;
@@ -16,11 +18,19 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::intake::Intake;
+use crate::store::Store;
 
+pub use rate::Rates;
+
+mod arrivals;
 mod peer;
+mod rate;
 mod transfers;
 
-/// What the handlers work with.
+/// Requests of the local API at once; more only wait for a connection to the database.
+const MAX_IN_FLIGHT: usize = 64;
+
+/// What the handlers of the gateway work with.
 #[derive(Clone)]
 pub struct GatewayState {
     /// Takes packages in.
@@ -29,6 +39,8 @@ pub struct GatewayState {
     pub directory: Directory,
     /// How many packages are worked on at once.
     pub slots: Arc<Semaphore>,
+    /// How many packages each peer may send in a minute.
+    pub rates: Rates,
     /// How many of each peer's packages are worked on at once, as its entry allows.
     pub peer_slots: PeerSlots,
     /// Where requests leave their audit rows.
@@ -65,7 +77,36 @@ struct Documentation;
 pub fn router(state: GatewayState) -> Router {
     let (api, described) = OpenApiRouter::with_openapi(Documentation::openapi())
         .routes(routes!(transfers::put, transfers::find))
+        .routes(routes!(transfers::dry_run))
         .split_for_parts();
     let api = api.route("/openapi.json", openapi::document(&described)).layer(DefaultBodyLimit::disable()); // the handler bounds the body by the peer's own limit
     observed(api, state.trail.clone()).with_state(state)
+}
+
+/// What the handlers of the local API work with.
+#[derive(Clone, FromRef)]
+pub struct LocalState {
+    /// The ledger.
+    pub store: Store,
+    /// Who may call.
+    pub tokens: TokenVerifier,
+    /// Where requests leave their audit rows.
+    pub trail: Trail,
+}
+
+#[derive(OpenApi)]
+#[openapi(info(
+    title = "inbound-transfer",
+    description = "What arrived from other provinces, for the province's own systems. Bearer tokens; problem+json errors."
+))]
+struct LocalDocumentation;
+
+/// Builds the local API.
+pub fn local_router(state: LocalState) -> Router {
+    let (api, described) = OpenApiRouter::with_openapi(LocalDocumentation::openapi())
+        .routes(routes!(arrivals::list))
+        .routes(routes!(arrivals::find))
+        .split_for_parts();
+    let api = api.route("/openapi.json", openapi::document(&described));
+    observed(at_most(api, MAX_IN_FLIGHT), state.trail.clone()).with_state(state)
 }

@@ -102,8 +102,16 @@ impl Intake {
         }
     }
 
+    /// Finds out what would become of a package, as things stand; tells also whether the person is known here.
+    pub async fn try_out(&self, sender: &Jurisdiction, body: Bytes) -> Result<(Plan, bool), Refusal> {
+        let unit = self.check(sender, TransferId::generate(), body).await?;
+        let known = self.known(&unit).await?;
+        let is_matched = known.patient.is_some();
+        Ok((self.make(&unit, known).await?, is_matched))
+    }
+
     async fn work(&self, claim: &Claim, body: Bytes) -> Result<String, Refusal> {
-        let unit = self.check(claim, body).await?;
+        let unit = self.check(&claim.sender, claim.id, body).await?;
         let (plan, keys) = self.plan(claim, &unit).await?;
         commit::store_plan(self, claim, &plan, keys).await?;
         service_kit::hold::point("after-plan").await;
@@ -155,16 +163,16 @@ impl Intake {
     }
 
     /// Size, depth, syntax, R4, the rules of the exchange: everything that the package says about itself.
-    async fn check(&self, claim: &Claim, body: Bytes) -> Result<Unit, Refusal> {
+    async fn check(&self, sender: &Jurisdiction, id: TransferId, body: Bytes) -> Result<Unit, Refusal> {
         let (limits, now) = (self.limits.clone(), self.clock.now());
         let checked = tokio::task::spawn_blocking(move || check_package(&body, &limits, now)).await;
         let (bundle, warnings) = checked
             .map_err(|_| Refusal::Internal("the gate panicked".to_owned()))?
             .map_err(Refusal::Content)?;
         if !warnings.is_empty() {
-            tracing::info!(transfer.id = %claim.id, peer = %claim.sender, count = warnings.len(), "warnings");
+            tracing::info!(transfer.id = %id, peer = %sender, count = warnings.len(), "warnings");
         }
-        Unit::take_apart(&bundle, &claim.sender, claim.id, &self.here)
+        Unit::take_apart(&bundle, sender, id, &self.here)
             .ok_or_else(|| Refusal::Internal("a checked package could not be taken apart".to_owned()))
     }
 
@@ -172,22 +180,30 @@ impl Intake {
     async fn plan(&self, claim: &Claim, unit: &Unit) -> Result<(Plan, u64), Refusal> {
         let mut keys = matching::match_keys(unit);
         self.lock(claim, &keys).await?;
-        let known = local::received(&self.store, unit).await?;
-        let patient = matching::find(&self.fhir, unit, &self.here, &known.received).await?;
-        if let Some(id) = patient.as_ref().and_then(|patient| patient.get("id")?.as_str()) {
+        let known = self.known(unit).await?;
+        if let Some(id) = known.patient.as_ref().and_then(|patient| patient.get("id")?.as_str()) {
             keys.push(MatchKey::new("patient", id));
             self.lock(claim, &keys).await?;
         }
-        let known = plan::Local { patient, ..known };
-        let known = local::complete(known, &self.fhir, unit, &self.here).await?;
-        let (unit, here, now) = (unit.clone(), self.here.clone(), self.clock.now());
-        let planning = tokio::task::spawn_blocking(move || plan::make(&unit, &here, &known, now)).await;
-        let plan = planning
-            .map_err(|_| Refusal::Internal("planning panicked".to_owned()))?
-            .map_err(Refusal::Content)?;
+        let plan = self.make(unit, known).await?;
         keys.sort();
         keys.dedup();
         Ok((plan, keys.len() as u64))
+    }
+
+    /// Finds the person, and what was received before.
+    async fn known(&self, unit: &Unit) -> Result<plan::Local, Refusal> {
+        let known = local::received(&self.store, unit).await?;
+        let patient = matching::find(&self.fhir, unit, &self.here, &known.received).await?;
+        Ok(plan::Local { patient, ..known })
+    }
+
+    /// Reads what else the plan is made from, and makes it.
+    async fn make(&self, unit: &Unit, known: plan::Local) -> Result<Plan, Refusal> {
+        let known = local::complete(known, &self.fhir, unit, &self.here).await?;
+        let (unit, here, now) = (unit.clone(), self.here.clone(), self.clock.now());
+        let planning = tokio::task::spawn_blocking(move || plan::make(&unit, &here, &known, now)).await;
+        planning.map_err(|_| Refusal::Internal("planning panicked".to_owned()))?.map_err(Refusal::Content)
     }
 
     async fn lock(&self, claim: &Claim, keys: &[MatchKey]) -> Result<(), Refusal> {

@@ -12,6 +12,7 @@ pub mod http;
 pub mod intake;
 mod local;
 pub mod matching;
+pub mod measure;
 pub mod plan;
 mod receipt;
 pub mod recovery;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use auth::TokenVerifier;
 use chrono::TimeDelta;
 use fhir::gate::Limits;
 use fhir_client::{FhirServer, FhirServerOptions};
@@ -35,7 +37,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::config::Config;
-use crate::http::GatewayState;
+use crate::http::{GatewayState, LocalState};
 use crate::intake::Intake;
 use crate::store::Store;
 
@@ -58,11 +60,13 @@ impl Service for InboundTransfer {
     }
 
     async fn start(context: Context, config: Config) -> anyhow::Result<()> {
-        let Config { jurisdiction, common: _, gateway, fhir, tls, directory, package_keys_file, intake } =
+        let Config { jurisdiction, common: _, api, gateway, fhir, tls, directory, package_keys_file, intake } =
             config;
         let Context { lifecycle, pool, trail, clock } = context;
 
         let listener = TcpListener::bind(gateway.listen).await.context("cannot listen on gateway.listen")?;
+        let local = TcpListener::bind(api.listen).await.context("cannot listen on api.listen")?;
+        let tokens = TokenVerifier::new(api.tokens)?;
         let credentials = Credentials::load(&tls)?;
         let poll = Duration::from_secs(directory.poll_seconds);
         let directory = Directory::from_file(&directory.file)?;
@@ -81,12 +85,26 @@ impl Service for InboundTransfer {
             intake: taking.clone(),
             directory: directory.clone(),
             slots: Arc::new(Semaphore::new(intake.concurrency)),
+            rates: http::Rates::default(),
             peer_slots: http::PeerSlots::default(),
-            trail,
+            trail: trail.clone(),
             tasks: lifecycle.tasks.clone(),
         });
 
+        let local_api = http::local_router(LocalState { store: taking.store.clone(), tokens, trail });
+
         let stop = lifecycle.stop.clone();
+        let until = stop.clone();
+        lifecycle.spawn("api", async move {
+            let served = axum::serve(local, local_api).with_graceful_shutdown(until.cancelled_owned()).await;
+            if let Err(error) = served {
+                tracing::error!(%error, "the local API has failed");
+            }
+        });
+        let (until, measured) = (stop.clone(), taking.clone());
+        lifecycle.spawn("measure", async move {
+            until.run_until_cancelled(measure::run(measured)).await.unwrap_or(());
+        });
         lifecycle.spawn("credentials", credentials.clone().watch(CREDENTIALS_POLL, stop.clone()));
         lifecycle.spawn("directory", directory.watch(poll, stop.clone()));
         let until = stop.clone();

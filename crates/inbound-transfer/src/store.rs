@@ -2,10 +2,12 @@
 
 use sqlx::PgPool;
 
+mod arrivals;
 mod ledger;
 mod locks;
 mod received;
 
+pub use arrivals::{ArrivalFilter, Standing};
 pub use ledger::{Claim, Found, Stored, StoredPlan};
 pub use locks::MatchKey;
 pub use received::ReceivedRecord;

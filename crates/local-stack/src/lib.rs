@@ -36,7 +36,7 @@ pub use crate::port::free_port;
 pub use crate::postgres::{DatabaseUrls, Postgres};
 pub use crate::process::{ProcessRecord, ProcessStatus};
 pub use crate::province::{
-    ProvinceService, Settings, outbound_url, start_province, start_service, token_issuer,
+    ProvinceService, Settings, arrivals_url, outbound_url, start_province, start_service, token_issuer,
 };
 pub use crate::redis::Redis;
 pub use crate::service::{ServiceProcess, ServiceSpec};

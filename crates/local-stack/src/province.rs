@@ -106,14 +106,18 @@ impl Settings {
             "directory": {"file": layout.jurisdictions(), "poll_seconds": 1},
             "package_keys_file": layout.package_keys(province),
         });
+        let issuer = token_issuer(layout, province)?;
+        let tokens =
+            json!({"issuer": ISSUER, "audience": audience(&code), "jwks": {"file": issuer.jwks_file()}});
         let listen = json!(format!("127.0.0.1:{port}"));
         match service {
-            ProvinceService::Inbound => config["gateway"] = json!({"listen": listen}),
+            ProvinceService::Inbound => {
+                config["gateway"] = json!({"listen": listen});
+                let port = layout.port(&format!("{name}/local-api"))?;
+                config["api"] = json!({"listen": format!("127.0.0.1:{port}"), "tokens": tokens});
+            }
             ProvinceService::Outbound => {
-                let issuer = token_issuer(layout, province)?;
-                config["api"] = json!({"listen": listen, "tokens": {
-                    "issuer": ISSUER, "audience": audience(&code), "jwks": {"file": issuer.jwks_file()},
-                }});
+                config["api"] = json!({"listen": listen, "tokens": tokens});
                 // What is minutes between provinces is seconds on one computer.
                 config["transfers"] = json!({"first_probe_seconds": 2, "longest_probe_seconds": 8});
                 config["queue"] = json!({"url_file": secret("redis-url", &stack.redis_url(province)?)?, "prefix": format!("{code}:tx")});
@@ -194,6 +198,15 @@ pub async fn start_service(
 /// When the code is none.
 pub fn outbound_url(layout: &Layout, province: &str) -> Result<String> {
     let port = layout.port(&format!("{}/outbound-transfer/api", lower_code(province)?))?;
+    Ok(format!("http://127.0.0.1:{port}"))
+}
+
+/// Returns the base URL of a province's list of arrivals.
+///
+/// # Errors
+/// When the code is none.
+pub fn arrivals_url(layout: &Layout, province: &str) -> Result<String> {
+    let port = layout.port(&format!("{}/inbound-transfer/local-api", lower_code(province)?))?;
     Ok(format!("http://127.0.0.1:{port}"))
 }
 

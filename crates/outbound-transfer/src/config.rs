@@ -1,13 +1,11 @@
 //! The service's configuration; `config.example.yaml` shows every key.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use auth::TokenConfig;
 use domain::Jurisdiction;
 use mtls::TlsFiles;
 use serde::Deserialize;
-use service_kit::{Common, ServiceConfig};
+use service_kit::{ApiConfig, Common, ServiceConfig};
 
 /// The whole configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -32,16 +30,6 @@ pub struct Config {
     /// How transfers are worked on.
     #[serde(default)]
     pub transfers: TransfersConfig,
-}
-
-/// Where the API listens and whose tokens it accepts.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ApiConfig {
-    /// Address and port.
-    pub listen: SocketAddr,
-    /// Whose bearer tokens are accepted.
-    pub tokens: TokenConfig,
 }
 
 /// The FHIR server.

@@ -4,6 +4,7 @@
 //! the service itself, and on SIGTERM the drain. The crate knows no province's data, no queue and no FHIR.
 
 pub mod admin;
+mod api;
 mod chain;
 mod config;
 mod database;
@@ -21,6 +22,7 @@ mod telemetry;
 pub mod trace;
 
 pub use admin::{AdminConfig, Readiness};
+pub use api::ApiConfig;
 pub use chain::Chain;
 pub use config::{ConfigError, load as load_config};
 pub use database::{DatabaseConfig, connect, migrate};

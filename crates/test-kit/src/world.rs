@@ -221,6 +221,14 @@ impl World {
     /// # Panics
     /// When it cannot be written.
     pub fn write_directory(&self, suspended: &[&str]) {
+        self.write_directory_with(suspended, &|_| {});
+    }
+
+    /// Writes the peer directory, each entry changed.
+    ///
+    /// # Panics
+    /// When it cannot be written.
+    pub fn write_directory_with(&self, suspended: &[&str], change: Change<'_>) {
         let provinces: std::collections::BTreeSet<&String> =
             self.settings.keys().map(|(code, _)| code).collect();
         let entries: Vec<Value> = provinces
@@ -229,7 +237,7 @@ impl World {
                 let inbound = self.settings.get(&key(code, ProvinceService::Inbound));
                 let gateway = inbound.map(|settings| format!("https://localhost:{}", settings.port));
                 let names = local_stack::names_of(code).expect("a known jurisdiction");
-                json!({
+                let mut entry = json!({
                     "code": code, "name": names, "role": "pt",
                     "state": if suspended.contains(&code.as_str()) { "suspended" } else { "active" },
                     "gateway": {"inbound_transfer": gateway},
@@ -237,7 +245,9 @@ impl World {
                         "outbound_transfer": spiffe_id(code, "outbound-transfer").expect("an identity"),
                         "inbound_transfer": spiffe_id(code, "inbound-transfer").expect("an identity"),
                     },
-                })
+                });
+                change(&mut entry);
+                entry
             })
             .collect();
         let text = json!({"jurisdictions": entries}).to_string();
@@ -270,6 +280,16 @@ impl World {
     pub fn outbound(&self, province: &str) -> OutboundApi {
         let port = self.settings[&key(province, ProvinceService::Outbound)].port;
         OutboundApi::new(format!("http://127.0.0.1:{port}"), self.token(province, &SCOPES))
+    }
+
+    /// Returns a province's list of arrivals.
+    ///
+    /// # Panics
+    /// When this world has no such service.
+    pub fn arrivals(&self, province: &str) -> OutboundApi {
+        let listen = &self.settings[&key(province, ProvinceService::Inbound)].config["api"]["listen"];
+        let base = format!("http://{}", listen.as_str().expect("an address"));
+        OutboundApi::new(base, self.token(province, &SCOPES))
     }
 
     /// Mints a bearer token for a province's outbound API.

@@ -33,7 +33,10 @@ async fn assert_offered(client: &Client, base: &str, token: &str, wanted: &[&str
     assert_eq!(routes, wanted.iter().map(|&route| route.to_owned()).collect());
     let paths: BTreeSet<&str> = routes.iter().filter_map(|route| route.split(' ').nth(1)).collect();
     for path in paths {
-        let filled = path.replace("{id}", &TransferId::generate().to_string()).replace("{code}", "BC");
+        let filled = path
+            .replace("{id}", &TransferId::generate().to_string())
+            .replace("{code}", "BC")
+            .replace("{sender}", "ON");
         for method in METHODS {
             let answer =
                 client.request(method.clone(), format!("{base}{filled}")).bearer_auth(token).send().await;
@@ -46,7 +49,7 @@ async fn assert_offered(client: &Client, base: &str, token: &str, wanted: &[&str
         }
     }
     for path in
-        ["/", "/transfer-requests", "/inbound-transfer/", "/livez", "/metrics", "/openapi.json/x", "/peer"]
+        ["/", "/transfer-requests", "/inbound-transfers", "/livez", "/metrics", "/openapi.json/x", "/peer"]
     {
         let answer = client.get(format!("{base}{path}")).bearer_auth(token).send().await.expect("an answer");
         assert_eq!(problem(answer).await.code, "not-found", "{path}");
@@ -79,8 +82,13 @@ async fn outbound_transfer_documents_exactly_what_it_offers() {
 async fn inbound_transfer_documents_exactly_what_it_offers() {
     let world = World::shared().await;
     let client = world.peer_client("ON", "outbound-transfer", "BC");
-    let wanted = ["PUT /inbound-transfer/{id}", "GET /inbound-transfer/{id}"];
+    let wanted =
+        ["PUT /inbound-transfer/{id}", "GET /inbound-transfer/{id}", "POST /inbound-transfer/dry-run"];
     assert_offered(&client, &world.gateway("BC", ""), "", &wanted).await;
+    let wanted = ["GET /inbound-transfer", "GET /inbound-transfer/{sender}/{id}"];
+    let (plain, local) = (Client::builder().no_proxy().build().unwrap(), world.arrivals("BC"));
+    let token = world.token("BC", &["transfer.read"]);
+    assert_offered(&plain, local.base(), &token, &wanted).await;
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
+use contracts::arrival::ArrivalDryRun;
 use contracts::headers::{CONTENT_DIGEST, FHIR_JSON};
 use contracts::receipt::ReceiptDocument;
 use contracts::{ContentDigest, Problem, ProblemCode};
@@ -16,6 +17,7 @@ use domain::TransferId;
 use futures::StreamExt;
 use serde_json::json;
 use service_kit::{ProblemResponse, trace};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::GatewayState;
 use super::peer::Peer;
@@ -56,27 +58,7 @@ pub async fn put(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ApiError> {
-    let stated = check_headers(&headers)?;
-    let limit = state
-        .intake
-        .limits
-        .max_bytes
-        .min(usize::try_from(peer.entry.limits.bytes_per_package).unwrap_or(usize::MAX));
-    let own = state.slots_of(&peer.entry);
-    let slots =
-        async { Some((own.acquire_owned().await.ok()?, state.slots.clone().acquire_owned().await.ok()?)) };
-    let Ok(Some(slot)) = tokio::time::timeout(SLOT_WAIT, slots).await else {
-        return Err(busy("too many packages at once"));
-    };
-    let reading = tokio::time::timeout(BODY_TIME, read(&headers, body, limit)).await;
-    let body = reading.map_err(|_| busy("the body came too slowly"))??;
-    let digest = ContentDigest::of(&body);
-    if digest != stated {
-        return Err(ApiError::request(
-            ProblemCode::DigestMismatch,
-            "the body is not what Content-Digest says",
-        ));
-    }
+    let (slot, body, digest) = receive(&state, &peer, &headers, body).await?;
     let arrival = Arrival { sender: peer.entry.code.clone(), actor: peer.spiffe_id, id, digest, body };
     let intake = state.intake.clone();
     // On a task of its own: a caller that hangs up does not stop what has begun.
@@ -95,6 +77,67 @@ pub async fn put(
             .detail("this transfer id was used before with other bytes; ask for the receipt of the first delivery")
             .into_response(),
     })
+}
+
+/// Tries a package: what would become of it, as things stand. Nothing is stored, and nothing is written.
+#[utoipa::path(post, path = "/inbound-transfer/dry-run",
+    params(("Content-Digest" = String, Header, description = "sha-256=:…: (RFC 9530)")),
+    request_body(content = String, content_type = "application/fhir+json"),
+    responses((status = 200, body = ArrivalDryRun), (status = 400, body = Problem), (status = 413, body = Problem),
+        (status = 422, body = Problem), (status = 429, body = Problem), (status = 503, body = Problem)))]
+pub async fn dry_run(
+    State(state): State<GatewayState>,
+    peer: Peer,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<axum::Json<ArrivalDryRun>, ApiError> {
+    let (_slot, body, _) = receive(&state, &peer, &headers, body).await?;
+    let (plan, is_matched) = Box::pin(state.intake.try_out(&peer.entry.code, body)).await?;
+    Ok(axum::Json(ArrivalDryRun {
+        patient: if is_matched { "matched" } else { "new" }.to_owned(),
+        counts: plan.counts,
+        conflicts: plan.conflicts.len() as u64,
+    }))
+}
+
+/// A peer's own slot and one of all.
+type Slot = (OwnedSemaphorePermit, OwnedSemaphorePermit);
+
+/// Reads a package, within what its sender may send: how many in a minute, how many at once, how large.
+async fn receive(
+    state: &GatewayState,
+    peer: &Peer,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Slot, Bytes, ContentDigest), ApiError> {
+    let stated = check_headers(headers)?;
+    if let Err(wait) = state.rates.admit(&peer.entry) {
+        let problem = ProblemResponse::new(ProblemCode::RateLimited)
+            .detail("more packages in a minute than the directory allows")
+            .retry_after(wait + Duration::from_secs(1));
+        return Err(ApiError::Request(problem));
+    }
+    let limit = state
+        .intake
+        .limits
+        .max_bytes
+        .min(usize::try_from(peer.entry.limits.bytes_per_package).unwrap_or(usize::MAX));
+    let own = state.slots_of(&peer.entry);
+    let slots =
+        async { Some((own.acquire_owned().await.ok()?, state.slots.clone().acquire_owned().await.ok()?)) };
+    let Ok(Some(slot)) = tokio::time::timeout(SLOT_WAIT, slots).await else {
+        return Err(busy("too many packages at once"));
+    };
+    let reading = tokio::time::timeout(BODY_TIME, read(headers, body, limit)).await;
+    let body = reading.map_err(|_| busy("the body came too slowly"))??;
+    let digest = ContentDigest::of(&body);
+    if digest != stated {
+        return Err(ApiError::request(
+            ProblemCode::DigestMismatch,
+            "the body is not what Content-Digest says",
+        ));
+    }
+    Ok((slot, body, digest))
 }
 
 /// Returns the receipt of a transfer that the caller has sent, or how far it is.
