@@ -22,5 +22,5 @@ down: ## end the local stack; its data stays
 check: ## format, lints, documentation, and every test that needs no stack
 	@cargo xtask check
 
-bench: ## run the benchmarks
+bench: ## measure the release builds, a few minutes; the figures stand in docs/performance.md
 	@cargo xtask bench

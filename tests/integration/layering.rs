@@ -64,6 +64,11 @@ const TABLE: &[Rule] = &[
     Rule { name: "inbound-transfer", may_use: ABOVE_SERVICES, must_not_use: &[] },
     Rule { name: "local-stack", may_use: &["domain", "mtls", "auth"], must_not_use: &["axum", "sqlx"] },
     Rule { name: "test-kit", may_use: ANYTHING, must_not_use: &[] },
+    Rule {
+        name: "benchmarks",
+        may_use: &["domain", "fhir-client", "local-stack", "test-kit"],
+        must_not_use: &["axum"],
+    },
     Rule { name: "iidi-tests", may_use: ANYTHING, must_not_use: &[] },
     Rule {
         name: "xtask",
@@ -90,6 +95,7 @@ const HOLDERS: &[(&str, &[&str])] = &[
             "inbound-transfer",
             "local-stack", // its own tests only, see its line of the table
             "test-kit",
+            "benchmarks", // counters of PostgreSQL, and the floor that is measured beside
             "iidi-tests",
             "xtask",
         ],
@@ -98,8 +104,9 @@ const HOLDERS: &[(&str, &[&str])] = &[
 
 /// What may be a normal dependency of these alone.
 const NORMAL_DEPENDENCY_OF: &[(&str, &[&str])] = &[
-    ("local-stack", &["xtask", "test-kit"]),
-    ("test-kit", &["iidi-tests"]),
+    ("local-stack", &["xtask", "test-kit", "benchmarks"]),
+    ("test-kit", &["iidi-tests", "benchmarks"]),
+    ("benchmarks", &[]),
     ("outbound-transfer", &["test-kit"]),
     ("inbound-transfer", &["test-kit"]),
     ("iidi-tests", &[]),

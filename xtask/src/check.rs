@@ -1,4 +1,4 @@
-//! `check`, `test` and `bench`: one sequence, cheap first, that stops at the first failure.
+//! `check` and `test`: one sequence, cheap first, that stops at the first failure.
 //!
 //! A line a step with its seconds; what a step printed is kept in `.local/check/` and shown when it fails. The last
 //! line is always the sum of all runners: `N passed, N failed`.
@@ -72,29 +72,6 @@ impl Test {
         let stopped = if keep { Ok(()) } else { stop(&layout).await };
         runner.finish(outcome.and(stopped))
     }
-}
-
-/// Runs the benchmarks that there are.
-pub async fn bench() -> Result<()> {
-    let output = cargo(&["metadata", "--no-deps", "--format-version", "1"]).output().await?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let metadata: serde_json::Value = serde_json::from_slice(&output.stdout)?;
-    let packages = metadata["packages"].as_array().context("cargo names no packages")?;
-    let has_bench = |package: &&serde_json::Value| {
-        let targets = package["targets"].as_array();
-        targets.into_iter().flatten().any(|target| target["kind"][0] == "bench")
-    };
-    let names: Vec<&str> =
-        packages.iter().filter(has_bench).filter_map(|package| package["name"].as_str()).collect();
-    if names.is_empty() {
-        say("there are no benchmarks yet");
-        return Ok(());
-    }
-    for name in names {
-        let status = cargo(&["bench", "--locked", "--package", name, "--benches"]).status().await?;
-        ensure!(status.success(), "the benchmarks of {name} have failed");
-    }
-    Ok(())
 }
 
 /// Format, lints, documentation, licences.
@@ -196,18 +173,18 @@ async fn stop(layout: &Layout) -> Result<()> {
 }
 
 /// Cargo in the repository, without a database that would make the checks of queries depend on it.
-fn cargo(arguments: &[&str]) -> Command {
+pub(crate) fn cargo(arguments: &[&str]) -> Command {
     let mut command = Command::new("cargo");
     command.args(arguments).current_dir(repository()).env_remove("DATABASE_URL");
     command
 }
 
 /// Two runs would wipe each other's stack.
-fn alone(layout: &Layout) -> Result<File> {
+pub(crate) fn alone(layout: &Layout) -> Result<File> {
     let lock = layout.root().with_extension("lock");
     fs::create_dir_all(lock.parent().context("a stack needs a folder of its own")?)?;
     let lock = File::create(lock)?;
-    ensure!(lock.try_lock().is_ok(), "another `cargo xtask test` is running on {}", layout.root().display());
+    ensure!(lock.try_lock().is_ok(), "another run is using {}", layout.root().display());
     Ok(lock)
 }
 
@@ -216,7 +193,7 @@ fn default_state() -> PathBuf {
 }
 
 /// Works until it is done or somebody presses Ctrl-C; then what is running is ended with it.
-async fn until_interrupted(work: impl Future<Output = Result<()>>) -> Result<()> {
+pub(crate) async fn until_interrupted(work: impl Future<Output = Result<()>>) -> Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {

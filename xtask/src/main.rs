@@ -7,6 +7,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use local_stack::Layout;
 
+mod bench;
 mod build;
 mod check;
 mod demo;
@@ -39,8 +40,8 @@ enum Command {
     Check,
     /// Check everything, then run the whole system's tests on a stack of their own.
     Test(check::Test),
-    /// Run the benchmarks.
-    Bench,
+    /// Measure the release builds on a stack of their own, each beside what it could not do without.
+    Bench(bench::Bench),
     /// Write the parts of the documentation that are made from the code.
     Docs,
     /// Print a bearer token for a province's API.
@@ -100,7 +101,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Demo(options) => options.run().await,
         Command::Check => check::check().await,
         Command::Test(options) => options.run().await,
-        Command::Bench => check::bench().await,
+        Command::Bench(options) => options.run().await,
         Command::Docs => docs::write(),
         Command::Token(options) => options.run(),
         Command::SqlxPrepare(options) => options.run().await,
