@@ -5,13 +5,17 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
-use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgPool};
 
 /// No statement, lock or forgotten transaction of ours holds others up for long.
 const SESSION_LIMITS: [(&str, &str); 3] =
     [("lock_timeout", "10s"), ("statement_timeout", "30s"), ("idle_in_transaction_session_timeout", "60s")];
+
+/// How long an idle connection is taken to be alive without asking: a question before each statement would cost as
+/// much as the statement. One that died in between fails its statement, and the work is tried again.
+const TRUSTED_FOR: Duration = Duration::from_secs(1);
 
 /// Where the service's database is.
 #[derive(Debug, Clone, Deserialize)]
@@ -41,6 +45,15 @@ pub async fn connect(config: &DatabaseConfig, name: &str) -> anyhow::Result<PgPo
     PgPoolOptions::new()
         .max_connections(config.max_connections)
         .acquire_timeout(Duration::from_secs(10))
+        .test_before_acquire(false)
+        .before_acquire(|connection, known| {
+            Box::pin(async move {
+                if known.idle_for >= TRUSTED_FOR {
+                    connection.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_with(options)
         .await
         .context("cannot connect to the database")
