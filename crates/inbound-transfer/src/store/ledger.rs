@@ -99,7 +99,7 @@ impl Store {
         .await?;
         let Some(row) = claimed else { return self.why_not_claimed(sender, id, digest).await };
         let claim = Claim { sender: sender.clone(), id, lease: row.lease, actor: actor.to_owned() };
-        if row.state != "planned" {
+        if row.state != "planned" && row.lease > 1 {
             // Keys of an attempt that died before its plan: this one takes its own.
             self.unlock(&claim).await?;
         }

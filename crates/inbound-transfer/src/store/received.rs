@@ -58,25 +58,33 @@ pub(super) async fn write(
     records: &[ReceivedRecord],
     now: DateTime<Utc>,
 ) -> Result<(), StoreError> {
-    for record in records {
-        let hash = hex::decode(&record.content_hash).map_err(|_| StoreError::Unreadable("a content hash"))?;
-        sqlx::query!(
-            "-- inbound.write_received
-            INSERT INTO received_record
-                (origin, resource_type, local_id, content_hash, sender, transfer_id, received_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7)
-            ON CONFLICT (origin) DO UPDATE SET local_id = $3, content_hash = $4, sender = $5, transfer_id = $6,
-                received_at = $7",
-            record.origin,
-            record.resource_type,
-            record.local_id,
-            hash,
-            record.sender.as_str(),
-            claim.id.uuid(),
-            now,
-        )
-        .execute(&mut *connection)
-        .await?;
-    }
+    // One statement for all of them. A record that is named twice counts as it was named last.
+    let by_origin: BTreeMap<&str, &ReceivedRecord> =
+        records.iter().map(|record| (record.origin.as_str(), record)).collect();
+    let hashes = by_origin.values().map(|record| hex::decode(&record.content_hash));
+    let hashes: Vec<Vec<u8>> =
+        hashes.collect::<Result<_, _>>().map_err(|_| StoreError::Unreadable("a content hash"))?;
+    let column = |of: fn(&ReceivedRecord) -> &str| -> Vec<String> {
+        by_origin.values().map(|record| of(record).to_owned()).collect()
+    };
+    sqlx::query!(
+        "-- inbound.write_received
+        INSERT INTO received_record
+            (origin, resource_type, local_id, content_hash, sender, transfer_id, received_at)
+        SELECT origin, resource_type, local_id, content_hash, sender, $6, $7
+        FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[])
+            AS arrived (origin, resource_type, local_id, content_hash, sender)
+        ON CONFLICT (origin) DO UPDATE SET local_id = EXCLUDED.local_id, content_hash = EXCLUDED.content_hash,
+            sender = EXCLUDED.sender, transfer_id = EXCLUDED.transfer_id, received_at = EXCLUDED.received_at",
+        &column(|record| &record.origin),
+        &column(|record| &record.resource_type),
+        &column(|record| &record.local_id),
+        &hashes,
+        &column(|record| record.sender.as_str()),
+        claim.id.uuid(),
+        now,
+    )
+    .execute(connection)
+    .await?;
     Ok(())
 }
