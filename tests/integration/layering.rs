@@ -62,6 +62,11 @@ const TABLE: &[Rule] = &[
     },
     Rule { name: "outbound-transfer", may_use: ABOVE_SERVICES, must_not_use: &[] },
     Rule { name: "inbound-transfer", may_use: ABOVE_SERVICES, must_not_use: &[] },
+    Rule {
+        name: "iidictl",
+        may_use: &["domain", "contracts", "mtls", "auth", "audit", "peers"],
+        must_not_use: &["axum"],
+    },
     Rule { name: "local-stack", may_use: &["domain", "mtls", "auth"], must_not_use: &["axum", "sqlx"] },
     Rule { name: "test-kit", may_use: ANYTHING, must_not_use: &[] },
     Rule {

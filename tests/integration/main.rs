@@ -15,6 +15,7 @@ mod help;
 mod layering;
 mod matching;
 mod no_personal_data;
+mod operator_cli;
 mod operators;
 mod queue_loss;
 mod redelivery;

@@ -10,7 +10,7 @@ use crate::{repository, say};
 
 /// Builds the services' binaries and returns the folder they are in.
 pub fn services() -> Result<PathBuf> {
-    build(&["outbound-transfer", "inbound-transfer"], "debug")
+    build(&["outbound-transfer", "inbound-transfer", "iidictl"], "debug")
 }
 
 /// Builds the services and the benchmarks as they are released and returns the folder they are in.

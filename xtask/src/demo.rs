@@ -8,7 +8,7 @@ use clap::Args;
 use fhir_client::{FhirServer, FhirServerOptions};
 use local_stack::{ProvinceService, ServiceProcess, Stack, StackOptions, start_service};
 
-use crate::{StateFolder, build, say, stack};
+use crate::{StateFolder, build, operator, say, stack};
 
 mod afternoon;
 mod api;
@@ -93,6 +93,9 @@ impl Demo {
         say(&format!("\n7. {FROM}'s certificate is revoked, and renewed"));
         afternoon::certificate_revoked(&world, &world.newcomers(AFTERNOON).await?).await?;
 
+        say(&format!("\n8. {FROM}'s operator looks around, and the audit trail is verified"));
+        world.operator_looks().await?;
+
         say("");
         report::curl_lines(&world, &wave[0])?;
         say(&format!("\ndone in {:.0} s", started.elapsed().as_secs_f64()));
@@ -137,6 +140,25 @@ impl World {
         let back = Api::of(&layout, TO)?;
         let synthesizer = Synthesizer::new(layout.root().join("python"));
         Ok(Self { stack, binaries, synthesizer, from_url, from_fhir, to_fhir, out, back })
+    }
+
+    /// Runs the operators' command line as it would be typed.
+    async fn operator_looks(&self) -> Result<()> {
+        let config = operator::configure(&self.stack, FROM)?;
+        let log = self.stack.layout().log(&format!("{}-outbound-transfer", FROM.to_lowercase()));
+        let log = log.display().to_string();
+        for arguments in [&["peer", "list"][..], &["check"], &["audit", "verify", "--log", &log]] {
+            say(&format!("   $ iidictl {}", arguments.join(" ")));
+            let mut command = tokio::process::Command::new(self.binaries.join("iidictl"));
+            command.args(["--lang", "en", "--config"]).arg(&config).args(arguments);
+            let output = command.output().await.context("running iidictl")?;
+            for line in String::from_utf8_lossy(&output.stdout).lines() {
+                say(&format!("     {line}"));
+            }
+            let complaint = String::from_utf8_lossy(&output.stderr);
+            ensure!(output.status.success(), "iidictl {}: {complaint}", arguments.join(" "));
+        }
+        Ok(())
     }
 
     /// Another seed each time, so that a second demo has new people.

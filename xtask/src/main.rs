@@ -12,6 +12,7 @@ mod build;
 mod check;
 mod demo;
 mod docs;
+mod operator;
 mod sqlx_prepare;
 mod stack;
 mod token;

@@ -13,7 +13,7 @@ mod verify;
 
 pub use chain::Head;
 pub use trail::{Trail, TrailDown, Writer, writer_name};
-pub use verify::{Finding, Report, heads_from_log, verify};
+pub use verify::{Finding, Report, heads_from_log, open, verify};
 
 use chrono::{DateTime, Utc};
 use domain::{Jurisdiction, TransferId};

@@ -2,16 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, BufRead};
+use std::time::Duration;
 
 use futures::TryStreamExt;
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
 
 use crate::chain::{BEGINNING, Hash, Head, Row};
 
 /// Rows that a living process has had no time to link yet are younger than this.
 const YOUNG_SECONDS: f64 = 120.0;
+
+/// The longest that a connection may take.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What was found wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -78,6 +83,11 @@ impl Report {
     pub fn is_good(&self) -> bool {
         self.findings.is_empty()
     }
+}
+
+/// Opens the database whose trail is to be verified.
+pub async fn open(url: &str) -> Result<PgPool, sqlx::Error> {
+    PgPoolOptions::new().max_connections(2).acquire_timeout(PATIENCE).connect(url).await
 }
 
 /// Reads the whole trail, a row at a time, and reports what does not agree.

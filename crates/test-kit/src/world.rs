@@ -212,8 +212,13 @@ impl World {
 
     /// Returns a service's log so far.
     pub fn log(&self, province: &str, service: ProvinceService) -> String {
+        std::fs::read_to_string(self.log_file(province, service)).unwrap_or_default()
+    }
+
+    /// Returns the file of a service's log.
+    pub fn log_file(&self, province: &str, service: ProvinceService) -> PathBuf {
         let name = format!("{}-{}-{}", province.to_lowercase(), service.binary(), self.name);
-        std::fs::read_to_string(self.stack.layout().log(&name)).unwrap_or_default()
+        self.stack.layout().log(&name)
     }
 
     /// Writes the peer directory for the provinces of this world; `suspended` ones are so.
@@ -363,6 +368,16 @@ impl World {
         put_by(&client, &self.gateway(to, ""), id, package).await
     }
 
+    /// Returns the URL of a service's own role on its database.
+    pub fn service_database_url(&self, province: &str, service: ProvinceService) -> String {
+        self.databases[&key(province, service)].runtime_url.clone()
+    }
+
+    /// Returns the file of the peer directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Returns a pool with the service's own rights on its database.
     ///
     /// # Panics
@@ -401,7 +416,8 @@ fn running_key(province: &str, service: ProvinceService, replica: &str) -> Strin
     format!("{province}/{}{replica}", service.binary())
 }
 
-fn binaries() -> PathBuf {
+/// Returns the folder that the services were built into.
+pub fn binaries() -> PathBuf {
     std::env::var_os("IIDI_BINARIES")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/debug"), PathBuf::from)
 }

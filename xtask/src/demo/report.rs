@@ -28,6 +28,10 @@ pub fn curl_lines(world: &World, transfer: &str) -> Result<()> {
         short(&files.key)
     ));
     say(&format!("  curl -s '{}/Patient?_summary=count'", world.stack.fhir_url(TO)?));
+    say(&format!(
+        "  target/debug/iidictl --config {} transfer list --state completed",
+        short(&layout.root().join(format!("iidictl-{}.toml", FROM.to_lowercase())))
+    ));
     say("  cargo xtask status        cargo xtask logs on-outbound-transfer        make down");
     Ok(())
 }
