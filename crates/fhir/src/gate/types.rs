@@ -81,10 +81,14 @@ pub(super) enum Prim {
 }
 
 impl TypeDef {
-    /// Finds an element by its JSON name, looking first at `hint`, the place behind the last one found.
+    /// Finds an element by its JSON name, looking first from `hint` on, the place behind the last one found.
+    ///
+    /// Members come in the order of the table, save those that begin with `_`: so the whole object is found in one
+    /// pass, whose comparisons mostly end at the length.
     pub fn find(&self, name: &str, hint: usize) -> Option<usize> {
-        if self.elements.get(hint).is_some_and(|element| element.name == name) {
-            return Some(hint);
+        let ahead = self.elements.get(hint..).unwrap_or_default();
+        if let Some(steps) = ahead.iter().position(|element| element.name == name) {
+            return Some(hint + steps);
         }
         self.elements.binary_search_by(|element| element.name.cmp(name)).ok()
     }
