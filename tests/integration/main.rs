@@ -20,6 +20,7 @@ mod operators;
 mod queue_loss;
 mod redelivery;
 mod refused;
+mod rotation;
 mod round_trip;
 mod same_person;
 mod sample_data;

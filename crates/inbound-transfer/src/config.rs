@@ -24,6 +24,9 @@ pub struct Config {
     pub fhir: FhirConfig,
     /// This service's certificate and whom it trusts.
     pub tls: TlsFiles,
+    /// How often certificates and trust are looked at, in seconds.
+    #[serde(default = "default_tls_poll")]
+    pub tls_poll_seconds: u64,
     /// The peer directory.
     pub directory: DirectoryConfig,
     /// The file with the keys of plans at rest.
@@ -65,6 +68,10 @@ pub struct DirectoryConfig {
     /// How often it is looked at, in seconds.
     #[serde(default = "default_poll")]
     pub poll_seconds: u64,
+}
+
+fn default_tls_poll() -> u64 {
+    30
 }
 
 fn default_poll() -> u64 {

@@ -44,9 +44,6 @@ use crate::store::Store;
 /// The schema of the ledger.
 pub static MIGRATIONS: Migrator = Migrator { ignore_missing: true, ..sqlx::migrate!() };
 
-/// How often certificates and trust are looked at.
-const CREDENTIALS_POLL: Duration = Duration::from_secs(30);
-
 /// The service, for `service_kit::run`.
 pub struct InboundTransfer;
 
@@ -60,8 +57,18 @@ impl Service for InboundTransfer {
     }
 
     async fn start(context: Context, config: Config) -> anyhow::Result<()> {
-        let Config { jurisdiction, common: _, api, gateway, fhir, tls, directory, package_keys_file, intake } =
-            config;
+        let Config {
+            jurisdiction,
+            common: _,
+            api,
+            gateway,
+            fhir,
+            tls,
+            tls_poll_seconds,
+            directory,
+            package_keys_file,
+            intake,
+        } = config;
         let Context { lifecycle, pool, trail, clock } = context;
 
         let listener = TcpListener::bind(gateway.listen).await.context("cannot listen on gateway.listen")?;
@@ -105,7 +112,10 @@ impl Service for InboundTransfer {
         lifecycle.spawn("measure", async move {
             until.run_until_cancelled(measure::run(measured)).await.unwrap_or(());
         });
-        lifecycle.spawn("credentials", credentials.clone().watch(CREDENTIALS_POLL, stop.clone()));
+        lifecycle.spawn(
+            "credentials",
+            credentials.clone().watch(Duration::from_secs(tls_poll_seconds.max(1)), stop.clone()),
+        );
         lifecycle.spawn("directory", directory.watch(poll, stop.clone()));
         let until = stop.clone();
         lifecycle.spawn("recovery", async move {

@@ -103,6 +103,7 @@ impl Settings {
                 "certificate": certificate.certificate, "key": certificate.key,
                 "roots": certificate.roots, "crl": certificate.crl,
             },
+            "tls_poll_seconds": 2,
             "directory": {"file": layout.jurisdictions(), "poll_seconds": 1},
             "package_keys_file": layout.package_keys(province),
         });

@@ -56,9 +56,6 @@ use crate::worker::Worker;
 /// The schema of the ledger.
 pub static MIGRATIONS: Migrator = Migrator { ignore_missing: true, ..sqlx::migrate!() };
 
-/// How often certificates and trust are looked at.
-const CREDENTIALS_POLL: Duration = Duration::from_secs(30);
-
 /// The service, for `service_kit::run`.
 pub struct OutboundTransfer;
 
@@ -79,6 +76,7 @@ impl Service for OutboundTransfer {
             fhir,
             queue,
             tls,
+            tls_poll_seconds,
             directory,
             package_keys_file,
             transfers,
@@ -147,7 +145,10 @@ impl Service for OutboundTransfer {
         let api = http::router(ApiState { requests, worker: worker.clone(), tokens, trail });
 
         let stop = lifecycle.stop.clone();
-        lifecycle.spawn("credentials", credentials.watch(CREDENTIALS_POLL, stop.clone()));
+        lifecycle.spawn(
+            "credentials",
+            credentials.watch(Duration::from_secs(tls_poll_seconds.max(1)), stop.clone()),
+        );
         lifecycle.spawn("directory", directory.clone().watch(poll, stop.clone()));
         lanes.start(&directory, &lifecycle);
         let keep = TimeDelta::days(transfers.package_days.into());
