@@ -56,6 +56,7 @@ impl Bench {
         Stack::up(layout, &without, &|line| say(&format!("  {line}"))).await?;
         let measure = async |arguments: &[&str]| measure(&binaries, layout, arguments).await;
         measure(&["machine"]).await?;
+        measure(&["speed"]).await?;
         measure(&["transfers"]).await?;
         measure(&["transfers", "--concurrency", "32"]).await?;
         if !self.no_fhir {

@@ -14,6 +14,7 @@ mod processes;
 mod real;
 mod replay;
 mod report;
+mod speed;
 mod transfers;
 
 #[derive(Parser)]
@@ -31,6 +32,8 @@ enum What {
     Transfers(transfers::Transfers),
     /// Transfers of one pair, with the stack's real FHIR servers, beside the FHIR calls alone.
     Real(real::Real),
+    /// Requests that the FHIR double answers in process.
+    Speed,
     /// Serve a FHIR double until standard input is closed.
     Double(transfers::Double),
 }
@@ -44,6 +47,7 @@ async fn main() -> ExitCode {
         }
         What::Transfers(transfers) => transfers.run().await,
         What::Real(real) => real.run().await,
+        What::Speed => speed::run().await,
         What::Double(double) => double.run().await,
     };
     match outcome {

@@ -65,6 +65,9 @@ pub fn machine() {
     table.row(&["memory".to_owned(), format!("{gigabytes} GB")]);
     table.row(&["kernel".to_owned(), kernel.trim().to_owned()]);
     table.row(&["software".to_owned(), versions.into_iter().flatten().collect::<Vec<_>>().join("; ")]);
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').take(3).collect::<Vec<_>>().join(", ");
+    table.row(&["load before (1, 5, 15 minutes)".to_owned(), load]);
     table.print();
 }
 
