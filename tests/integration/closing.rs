@@ -164,3 +164,43 @@ async fn a_province_may_keep_its_sources_open() {
     assert_open(&patient(&world, "ON", &person.id()).await, "kept");
     assert_eq!(versions(&world, "ON", &format!("Patient/{}", person.id())).await, 1);
 }
+
+#[tokio::test]
+async fn both_ends_keep_an_audit_event_of_the_disclosure_however_it_ends() {
+    let world = World::prepared("disclosed", &[("ON", Outbound), ("BC", Inbound)]).await;
+    world.start("BC", Inbound, "", &|_| {}, &[]).await;
+    let held = start_held(&world, "ON", Outbound, "before-delivery").await;
+    let (outbound, mut sent) = (world.outbound("ON"), Vec::new());
+    for what in ["nothing", "a dose is added", "the patient is deleted"] {
+        let person = Person::new().doses(1);
+        person.upload(&world.fhir("ON")).await;
+        sent.push((what, outbound.request(&person.id(), "BC").await, person));
+    }
+    held.reached().await;
+    for (_, id, _) in &sent {
+        outbound.until(*id, TransferState::Sealed).await;
+    }
+    let (_, _, added) = &mut sent[1];
+    change(&world, "a dose is added", added).await;
+    let gone = &sent[2].2;
+    delete_all(&world.fhir("ON"), &[url_of(&gone.resources[0]), url_of(&gone.patient)]).await;
+    world.kill("ON", Outbound).await;
+    world.start("ON", Outbound, "", &|_| {}, &[]).await;
+
+    for (what, id, person) in sent {
+        outbound.until(id, TransferState::Completed).await;
+        let events = async |province: &str, code: &str| {
+            let found = world.fhir(province).search("AuditEvent", &[("type", code)]).await.unwrap();
+            let of_transfer =
+                |event: &&Value| event["entity"][2]["what"]["identifier"]["value"] == json!(id.to_string());
+            found.iter().filter(of_transfer).cloned().collect::<Vec<_>>()
+        };
+        let (export, import) = (events("ON", "110106").await, events("BC", "110107").await);
+        assert_eq!((export.len(), import.len()), (1, 1), "{what}");
+        let named = &export[0]["entity"][0]["what"];
+        let is_named = named["reference"] == json!(format!("Patient/{}", person.id()))
+            || named["identifier"]["value"] == json!(format!("ON/Patient/{}", person.id()));
+        assert!(is_named, "{what}: {named}");
+        assert_eq!(export[0]["agent"], import[0]["agent"], "{what}");
+    }
+}

@@ -5,6 +5,7 @@
 
 pub mod canonical;
 pub mod dates;
+pub mod disclosure_event;
 pub mod gate;
 pub mod identifiers;
 mod issue;

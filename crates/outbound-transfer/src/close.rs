@@ -1,10 +1,11 @@
 //! The step `delivered` → `completed`: the source is closed only if it is still what was sent.
 
 use bytes::Bytes;
-use contracts::ProblemCode;
+use contracts::{ProblemCode, Receipt};
 use domain::SourceOutcome;
 use fhir::OriginRecord;
 use fhir::canonical::{close as mark_closed, closed_to, is_closed, reopen, strip_server_meta};
+use fhir::disclosure_event::{Disclosure, End};
 use fhir_client::FhirError;
 use serde_json::{Value, json};
 
@@ -16,10 +17,15 @@ use crate::worker::Worker;
 
 /// Closes the source, or says why it stays open.
 pub async fn close(worker: &Worker, claim: &Claim) -> Result<(), StepError> {
+    let receipt = worker.store.receipt(claim).await?;
+    let event = export_event(worker, claim, &receipt);
     let outcome = match worker.close_source {
         CloseSource::Keep => SourceOutcome::Kept,
-        CloseSource::Refer => close_if_unchanged(worker, claim).await?,
+        CloseSource::Refer => close_if_unchanged(worker, claim, &receipt, &event).await?,
     };
+    if outcome != SourceOutcome::Closed {
+        record_export(worker, claim, event).await?;
+    }
     if matches!(outcome, SourceOutcome::ChangedSinceSeal | SourceOutcome::Returned) {
         tracing::warn!(
             transfer.id = %claim.id, source = outcome.as_str(), peer = %claim.transfer_to,
@@ -31,8 +37,25 @@ pub async fn close(worker: &Worker, claim: &Claim) -> Result<(), StepError> {
     Ok(())
 }
 
-async fn close_if_unchanged(worker: &Worker, claim: &Claim) -> Result<SourceOutcome, StepError> {
-    let receipt = worker.store.receipt(claim).await?;
+/// What the province's own server keeps of the disclosure: IHE BALP's export, joined with the destination's import
+/// by the transfer's id.
+fn export_event(worker: &Worker, claim: &Claim, receipt: &Receipt) -> Value {
+    let disclosure = Disclosure {
+        id: claim.id,
+        sender: &worker.here,
+        receiver: &claim.transfer_to,
+        patient: claim.patient_id.expose(),
+        recorded: receipt.committed_at,
+    };
+    disclosure.audit_event(End::Source)
+}
+
+async fn close_if_unchanged(
+    worker: &Worker,
+    claim: &Claim,
+    receipt: &Receipt,
+    event: &Value,
+) -> Result<SourceOutcome, StepError> {
     let destination = OriginRecord::parse(&receipt.patient).map_err(|_| {
         StepError::failed(FaultClass::Ours, ProblemCode::Internal, "the stored receipt names no patient")
     })?;
@@ -45,10 +68,14 @@ async fn close_if_unchanged(worker: &Worker, claim: &Claim) -> Result<SourceOutc
         }
         Err(error) => return Err(error),
     };
+    if found == Comparison::ClosedAlready {
+        // By an earlier transfer, perhaps: this one's disclosure is a new one.
+        record_export(worker, claim, event.clone()).await?;
+    }
     if found != Comparison::Same {
         return settle(worker, found, patient, &sealed, &destination).await;
     }
-    match put_closed(worker, patient, &destination).await? {
+    match put_closed(worker, patient, &destination, event).await? {
         SourceOutcome::Closed => {
             // `If-Match` guards the patient alone: a dose that was added, or a person who has come back, while the
             // record was being closed is seen by looking once more.
@@ -98,7 +125,7 @@ async fn stays_open(
 ) -> Result<SourceOutcome, StepError> {
     if is_closed(&patient) {
         reopen(&mut patient);
-        put(worker, patient).await?;
+        write(worker, vec![put_if_match(patient)]).await?;
     }
     Ok(outcome)
 }
@@ -134,9 +161,10 @@ async fn put_closed(
     worker: &Worker,
     mut patient: Value,
     destination: &OriginRecord,
+    event: &Value,
 ) -> Result<SourceOutcome, StepError> {
     mark_closed(&mut patient, destination);
-    match put(worker, patient).await {
+    match write(worker, vec![put_if_match(patient), put_entry(event, None)]).await {
         Ok(()) => {
             service_kit::hold::point("after-closing").await;
             Ok(SourceOutcome::Closed)
@@ -146,18 +174,37 @@ async fn put_closed(
     }
 }
 
-async fn put(worker: &Worker, mut patient: Value) -> Result<(), FhirError> {
-    let id = patient.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+/// Writes the export by itself. Where the patient is no more, the server takes no reference to it: the event then
+/// names it by its origin record.
+async fn record_export(worker: &Worker, claim: &Claim, mut event: Value) -> Result<(), FhirError> {
+    match write(worker, vec![put_entry(&event, None)]).await {
+        Err(FhirError::Refused { .. }) => {
+            let origin = OriginRecord::new(&worker.here, "Patient", claim.patient_id.expose());
+            event["entity"][0]["what"] = json!({"identifier": origin.to_identifier()});
+            write(worker, vec![put_entry(&event, None)]).await
+        }
+        written => written,
+    }
+}
+
+/// Puts a patient, if it still has the version that was read.
+fn put_if_match(mut patient: Value) -> Value {
     let version = patient.pointer("/meta/versionId").and_then(Value::as_str).unwrap_or_default().to_owned();
     strip_server_meta(&mut patient);
-    let bundle = json!({
-        "resourceType": "Bundle",
-        "type": "transaction",
-        "entry": [{
-            "resource": patient,
-            "request": {"method": "PUT", "url": format!("Patient/{id}"), "ifMatch": format!("W/\"{version}\"")},
-        }],
-    });
+    put_entry(&patient, Some(&version))
+}
+
+fn put_entry(resource: &Value, version: Option<&str>) -> Value {
+    let text = |name| resource.get(name).and_then(Value::as_str).unwrap_or_default();
+    let mut request = json!({"method": "PUT", "url": format!("{}/{}", text("resourceType"), text("id"))});
+    if let Some(version) = version {
+        request["ifMatch"] = json!(format!("W/\"{version}\""));
+    }
+    json!({"resource": resource, "request": request})
+}
+
+async fn write(worker: &Worker, entries: Vec<Value>) -> Result<(), FhirError> {
+    let bundle = json!({"resourceType": "Bundle", "type": "transaction", "entry": entries});
     worker.fhir.transaction(Bytes::from(bundle.to_string())).await.map(|_| ())
 }
 

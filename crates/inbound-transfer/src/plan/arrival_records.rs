@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::{Jurisdiction, TransferId};
+use fhir::disclosure_event::{Disclosure, End};
 use fhir::origin::{TRANSFER_SYSTEM, stable_id};
 use serde_json::{Value, json};
 
@@ -9,7 +10,6 @@ use super::Unit;
 
 const JURISDICTION_SYSTEM: &str = "https://iidi.phac-aspc.gc.ca/fhir/NamingSystem/jurisdiction";
 const PARTICIPANT: &str = "http://terminology.hl7.org/CodeSystem/provenance-participant-type";
-const DICOM: &str = "http://dicom.nema.org/resources/ontology/DCM";
 
 /// Returns the id of the Provenance that a transfer leaves.
 pub fn provenance_id(sender: &Jurisdiction, id: TransferId) -> String {
@@ -44,40 +44,14 @@ impl Arrival<'_> {
     }
 
     pub(super) fn audit_event(&self) -> Value {
-        json!({
-            "resourceType": "AuditEvent",
-            "id": stable_id(&format!("{}/{}/audit-event", self.unit.sender, self.unit.id)),
-            "type": {"system": DICOM, "code": "110107", "display": "Import"},
-            "subtype": [{"system": "http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle", "code": "disclose"}],
-            "action": "C",
-            "recorded": self.recorded(),
-            "outcome": "0",
-            "agent": [
-                {
-                    "type": coding(DICOM, "110153"),
-                    "who": who(&self.unit.sender),
-                    "requestor": true,
-                },
-                {
-                    "type": coding(DICOM, "110152"),
-                    "who": who(self.here),
-                    "requestor": false,
-                },
-            ],
-            "source": {"observer": who(self.here)},
-            "entity": [
-                {
-                    "what": {"reference": format!("Patient/{}", self.patient)},
-                    "type": {"system": "http://terminology.hl7.org/CodeSystem/audit-entity-type", "code": "1"},
-                    "role": {"system": "http://terminology.hl7.org/CodeSystem/object-role", "code": "1"},
-                },
-                {
-                    "what": {"identifier": self.transfer()},
-                    "type": {"system": "http://terminology.hl7.org/CodeSystem/audit-entity-type", "code": "2"},
-                    "role": {"system": "http://terminology.hl7.org/CodeSystem/object-role", "code": "21"},
-                },
-            ],
-        })
+        let disclosure = Disclosure {
+            id: self.unit.id,
+            sender: &self.unit.sender,
+            receiver: self.here,
+            patient: self.patient,
+            recorded: self.now,
+        };
+        disclosure.audit_event(End::Recipient)
     }
 
     fn transfer(&self) -> Value {
