@@ -132,7 +132,7 @@ async fn a_transfer_waits_while_its_province_is_suspended_and_completes_afterwar
     })
     .await;
     assert_eq!(waiting.state, TransferState::Sealed);
-    assert_eq!(waiting.last_problem.unwrap().code, "peer-untrusted");
+    assert_eq!(waiting.last_problem.unwrap().code, "peer-suspended");
 
     world.write_directory(&[]);
     assert_eq!(outbound.until(id, TransferState::Completed).await.source, Some(SourceOutcome::Closed));
