@@ -18,8 +18,8 @@ use crate::words::Word;
 
 /// Clocks that differ by more are worth a warning, or a failure: tokens and certificates are judged by them.
 const CLOCK: (i64, i64) = (2, 30);
-/// Days before a certificate's end from which on it is a warning, or a failure.
-const CERTIFICATE: (i64, i64) = (30, 7);
+/// Days before a certificate's end from which on it is a warning, or a failure: of 30 days, it is renewed ten before.
+const CERTIFICATE: (i64, i64) = (10, 3);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
