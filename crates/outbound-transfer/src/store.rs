@@ -4,10 +4,11 @@
 //! claimed with), its event, its audit row, and an outbox row where the queue has to hear of it.
 
 use chrono::{DateTime, Utc};
-use contracts::Problem;
-use domain::{TransferId, TransferState};
+use contracts::{ContentDigest, Problem};
+use domain::{Jurisdiction, TransferId, TransferState};
 use sqlx::{PgConnection, PgPool};
 
+mod admission;
 mod claims;
 mod lane_views;
 mod operate;
@@ -17,11 +18,12 @@ mod reads;
 mod requests;
 mod steps;
 
+pub use admission::{Admission, Leaving};
 pub use claims::{Claim, ClaimAnswer};
 pub use lane_views::{Depth, LaneStanding};
 pub use operate::{Operated, Word};
 pub use outbox::Enqueued;
-pub use peer_lanes::{Admission, AfterFailure, Leaving, PeerFailure};
+pub use peer_lanes::{AfterFailure, PeerFailure};
 pub use reads::ListFilter;
 pub use requests::{Accepted, Request};
 pub use steps::{Ending, SealedPackage, Snapshot};
@@ -89,6 +91,25 @@ async fn add_event(
 
 fn to_json(value: &impl serde::Serialize) -> Result<serde_json::Value, StoreError> {
     serde_json::to_value(value).map_err(|_| StoreError::Unreadable("a value that is no JSON"))
+}
+
+/// Refuses a change that has met no row: the lease is lost, or the transfer stands elsewhere by now.
+fn require_one(rows: u64) -> Result<(), StoreError> {
+    if rows == 1 { Ok(()) } else { Err(StoreError::LeaseLost) }
+}
+
+/// Tells whether a change failed because another transfer of the patient is unfinished.
+fn meets_unfinished<T>(changed: &Result<T, sqlx::Error>) -> bool {
+    matches!(changed, Err(sqlx::Error::Database(error)) if error.is_unique_violation())
+}
+
+fn parse_destination(code: &str) -> Result<Jurisdiction, StoreError> {
+    Jurisdiction::parse(code).map_err(|_| StoreError::Unreadable("a destination"))
+}
+
+fn parse_digest(bytes: Vec<u8>) -> Result<ContentDigest, StoreError> {
+    let bytes = bytes.try_into().map_err(|_| StoreError::Unreadable("a digest"))?;
+    Ok(ContentDigest::from_bytes(bytes))
 }
 
 fn parse_state(text: &str) -> Result<TransferState, StoreError> {

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use contracts::transfer::DestinationIdentifier;
 use domain::{Jurisdiction, PatientId, TransferId, TransferState};
 
-use super::{Store, StoreError, parse_state};
+use super::{Store, StoreError, parse_destination, parse_state, require_one};
 
 /// A transfer in this worker's hands.
 #[derive(Debug, Clone)]
@@ -73,8 +73,7 @@ impl Store {
             state: parse_state(&row.state)?,
             patient_id: PatientId::parse(&row.patient_id)
                 .map_err(|_| StoreError::Unreadable("a patient id"))?,
-            transfer_to: Jurisdiction::parse(&row.transfer_to)
-                .map_err(|_| StoreError::Unreadable("a destination"))?,
+            transfer_to: parse_destination(&row.transfer_to)?,
             destination_identifier: destination_identifier
                 .map_err(|_| StoreError::Unreadable("a destination identifier"))?,
             attempts: row.attempts,
@@ -97,7 +96,7 @@ impl Store {
         )
         .execute(&self.pool)
         .await?;
-        if renewed.rows_affected() == 1 { Ok(()) } else { Err(StoreError::LeaseLost) }
+        require_one(renewed.rows_affected())
     }
 
     async fn why_not_claimed(&self, id: TransferId, now: DateTime<Utc>) -> Result<ClaimAnswer, StoreError> {

@@ -7,7 +7,7 @@ use contracts::Problem;
 use contracts::peer::{LaneState, Pause};
 use domain::Jurisdiction;
 
-use super::{Store, StoreError};
+use super::{Store, StoreError, parse_destination};
 
 /// How a lane stands.
 #[derive(Debug, Clone)]
@@ -70,7 +70,7 @@ impl Store {
                 last_problem: problem.map_err(|_| StoreError::Unreadable("a problem"))?,
                 pause,
             };
-            lanes.insert(parse_peer(&row.peer)?, standing);
+            lanes.insert(parse_destination(&row.peer)?, standing);
         }
         Ok(lanes)
     }
@@ -87,7 +87,7 @@ impl Store {
         .fetch_all(&self.pool)
         .await?;
         let depth = |transfer_to: String, state, count: i64, parked: i64, retrying: i64, oldest| {
-            let peer = parse_peer(&transfer_to)?;
+            let peer = parse_destination(&transfer_to)?;
             let (count, parked, retrying) =
                 (count.unsigned_abs(), parked.unsigned_abs(), retrying.unsigned_abs());
             Ok(Depth { peer, state, count, parked, retrying, oldest })
@@ -96,8 +96,4 @@ impl Store {
             .map(|row| depth(row.transfer_to, row.state, row.count, row.parked, row.retrying, row.oldest))
             .collect()
     }
-}
-
-fn parse_peer(code: &str) -> Result<Jurisdiction, StoreError> {
-    Jurisdiction::parse(code).map_err(|_| StoreError::Unreadable("a destination"))
 }

@@ -6,8 +6,8 @@ use domain::{Jurisdiction, TransferId, TransferState};
 use serde_json::json;
 use sqlx::PgConnection;
 
-use super::peer_lanes::put_in_outbox;
-use super::{Store, StoreError, parse_state};
+use super::outbox::put_in_outbox;
+use super::{Store, StoreError, meets_unfinished, parse_destination, parse_state};
 
 /// How many packages are deleted in one transaction.
 const PURGE: i64 = 200;
@@ -100,9 +100,7 @@ impl Store {
             )
             .execute(&mut *tx)
             .await;
-            if let Err(sqlx::Error::Database(error)) = &revived
-                && error.is_unique_violation()
-            {
+            if meets_unfinished(&revived) {
                 tx.rollback().await?;
                 return self.other_unfinished(&standing.patient_id).await.map(Operated::Unfinished);
             }
@@ -210,8 +208,7 @@ impl Store {
         .await?;
         let word = Word { by, reason: "its time was over", now };
         for row in rows {
-            let to =
-                Jurisdiction::parse(&row.transfer_to).map_err(|_| StoreError::Unreadable("a destination"))?;
+            let to = parse_destination(&row.transfer_to)?;
             note(&mut tx, row.id.into(), &to, "purged", "transfer.purged", word).await?;
         }
         tx.commit().await?;
@@ -235,8 +232,7 @@ async fn lock(connection: &mut PgConnection, id: TransferId) -> Result<Option<St
     let Some(row) = row else { return Ok(None) };
     Ok(Some(Standing {
         state: parse_state(&row.state)?,
-        transfer_to: Jurisdiction::parse(&row.transfer_to)
-            .map_err(|_| StoreError::Unreadable("a destination"))?,
+        transfer_to: parse_destination(&row.transfer_to)?,
         patient_id: row.patient_id,
         has_left: row.has_left,
         is_purged: row.is_purged,

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::{Store, StoreError};
 
@@ -102,4 +104,21 @@ impl Store {
         .await?;
         Ok(rows)
     }
+}
+
+/// Lets the queue hear of a transfer, once the caller's transaction is committed.
+pub(super) async fn put_in_outbox(
+    connection: &mut PgConnection,
+    id: Uuid,
+    transfer_to: &str,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "-- outbound.put_in_outbox
+        INSERT INTO outbox (transfer_id, lane) VALUES ($1, $2)",
+        id,
+        transfer_to.to_ascii_lowercase(),
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }

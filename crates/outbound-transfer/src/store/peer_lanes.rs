@@ -1,4 +1,4 @@
-//! Lanes to peers: may a package leave now, what the breaker and operators hold back, and what lets it go again.
+//! Lanes to peers: what the breaker and operators hold back, and what lets it go again.
 //!
 //! One row for each peer, shared by all replicas. The order of locks is lane, then transfer.
 
@@ -6,38 +6,17 @@ use std::time::Duration;
 
 use audit::{AuditEvent, AuditOutcome};
 use chrono::{DateTime, TimeDelta, Utc};
-use contracts::{ContentDigest, Problem};
+use contracts::Problem;
 use domain::Jurisdiction;
 use serde_json::json;
-use service_kit::package_keys::Sealed;
 use sqlx::PgConnection;
 
+use super::admission::park;
+use super::outbox::put_in_outbox;
 use super::{Claim, Store, StoreError, add_event, to_json};
 
 /// How many parked transfers are let go in one transaction.
 const WAKE: i64 = 1000;
-
-/// A package that may leave.
-#[derive(Debug)]
-pub struct Leaving {
-    /// The digest of the plain bytes.
-    pub digest: ContentDigest,
-    /// The bytes, encrypted.
-    pub sealed: Sealed,
-    /// Whether the lane has failures behind it that an answer of the peer makes good.
-    pub has_failures: bool,
-    /// Whether it is sent to find out if a parked lane's peer answers again.
-    pub is_probe: bool,
-}
-
-/// May a package leave?
-#[derive(Debug)]
-pub enum Admission {
-    /// Yes; from now on the transfer cannot be cancelled.
-    Go(Box<Leaving>),
-    /// No: the transfer was parked and the claim given back.
-    Parked,
-}
 
 /// What a peer's failure led to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,90 +40,16 @@ pub struct PeerFailure<'a> {
     pub next_attempt_at: DateTime<Utc>,
 }
 
-struct LaneRow {
-    failures: i32,
-    parked_at: Option<DateTime<Utc>>,
-    next_probe_at: Option<DateTime<Utc>>,
-    probing_until: Option<DateTime<Utc>>,
-    paused_at: Option<DateTime<Utc>>,
+/// A lane as it is stored.
+pub(super) struct LaneRow {
+    pub(super) failures: i32,
+    pub(super) parked_at: Option<DateTime<Utc>>,
+    pub(super) next_probe_at: Option<DateTime<Utc>>,
+    pub(super) probing_until: Option<DateTime<Utc>>,
+    pub(super) paused_at: Option<DateTime<Utc>>,
 }
 
 impl Store {
-    /// Lets a sealed package leave, or parks its transfer. Of a parked lane whose time has come, one leaves.
-    pub async fn admit(
-        &self,
-        claim: &Claim,
-        now: DateTime<Utc>,
-        probing_until: DateTime<Utc>,
-    ) -> Result<Admission, StoreError> {
-        if let Some(leaving) = self.leave_by_open_lane(claim, now).await? {
-            return Ok(Admission::Go(Box::new(leaving)));
-        }
-        let mut tx = self.pool.begin().await?;
-        let lane = lock_lane(&mut tx, &claim.transfer_to).await?;
-        let is_held = |lane: &LaneRow| {
-            lane.paused_at.is_some()
-                || (lane.parked_at.is_some()
-                    && (lane.next_probe_at.is_some_and(|at| at > now)
-                        || lane.probing_until.is_some_and(|until| until > now)))
-        };
-        if lane.as_ref().is_some_and(is_held) {
-            park(&mut tx, claim, now, None).await?;
-            tx.commit().await?;
-            return Ok(Admission::Parked);
-        }
-        let is_probe = lane.as_ref().is_some_and(|lane| lane.parked_at.is_some());
-        if is_probe {
-            sqlx::query!(
-                "-- outbound.admit.probe
-                UPDATE peer_lane SET probing_until = $2 WHERE peer = $1",
-                claim.transfer_to.as_str(),
-                probing_until,
-            )
-            .execute(&mut *tx)
-            .await?;
-        }
-        let row = sqlx::query!(
-            r#"-- outbound.admit
-            UPDATE transfer t SET first_attempt_at = coalesce(first_attempt_at, $3) FROM package p
-            WHERE t.id = $1 AND t.lease = $2 AND t.state = 'sealed' AND p.transfer_id = t.id
-            RETURNING t.digest AS "digest!", p.key_id, p.bytes"#,
-            claim.id.uuid(),
-            claim.lease,
-            now,
-        )
-        .fetch_optional(&mut *tx)
-        .await?;
-        let row = row.ok_or(StoreError::LeaseLost)?;
-        tx.commit().await?;
-        let has_failures = lane.is_some_and(|lane| lane.failures > 0);
-        leaving(row.digest, row.key_id, row.bytes, has_failures, is_probe)
-            .map(|leaving| Admission::Go(Box::new(leaving)))
-    }
-
-    /// The way of almost all: one statement, while nothing holds the lane.
-    async fn leave_by_open_lane(
-        &self,
-        claim: &Claim,
-        now: DateTime<Utc>,
-    ) -> Result<Option<Leaving>, StoreError> {
-        let row = sqlx::query!(
-            r#"-- outbound.leave_by_open_lane
-            UPDATE transfer t SET first_attempt_at = coalesce(first_attempt_at, $3) FROM package p
-            WHERE t.id = $1 AND t.lease = $2 AND t.state = 'sealed' AND p.transfer_id = t.id
-                AND NOT EXISTS (SELECT 1 FROM peer_lane l WHERE l.peer = t.transfer_to
-                    AND (l.paused_at IS NOT NULL OR l.parked_at IS NOT NULL))
-            RETURNING t.digest AS "digest!", p.key_id, p.bytes,
-                EXISTS (SELECT 1 FROM peer_lane l WHERE l.peer = t.transfer_to AND l.failures > 0) AS "has_failures!""#,
-            claim.id.uuid(),
-            claim.lease,
-            now,
-        )
-        .fetch_optional(&self.pool)
-        .await?;
-        row.map(|row| leaving(row.digest, row.key_id, row.bytes, row.has_failures, false)).transpose()
-    }
-
     /// Writes down that a peer has failed on a transfer: the attempt, and what the breaker makes of it.
     ///
     /// `park` says, from the failures in a row, for how long the lane is to be parked. While a lane is parked its
@@ -360,19 +265,8 @@ impl Store {
     }
 }
 
-fn leaving(
-    digest: Vec<u8>,
-    key_id: String,
-    bytes: Vec<u8>,
-    has_failures: bool,
-    is_probe: bool,
-) -> Result<Leaving, StoreError> {
-    let digest = digest.try_into().map_err(|_| StoreError::Unreadable("a digest"))?;
-    let (digest, sealed) = (ContentDigest::from_bytes(digest), Sealed { key_id, bytes });
-    Ok(Leaving { digest, sealed, has_failures, is_probe })
-}
-
-async fn lock_lane(
+/// Locks a peer's lane, if it has one, for the caller's transaction.
+pub(super) async fn lock_lane(
     connection: &mut PgConnection,
     peer: &Jurisdiction,
 ) -> Result<Option<LaneRow>, StoreError> {
@@ -386,48 +280,4 @@ async fn lock_lane(
     .fetch_optional(connection)
     .await?;
     Ok(lane)
-}
-
-/// Parks a claimed transfer and gives the claim back.
-async fn park(
-    connection: &mut PgConnection,
-    claim: &Claim,
-    now: DateTime<Utc>,
-    problem: Option<&serde_json::Value>,
-) -> Result<(), StoreError> {
-    let parked = sqlx::query!(
-        "-- outbound.park
-        UPDATE transfer SET parked_since = coalesce(parked_since, $3), next_attempt_at = NULL, lease_until = NULL,
-            last_problem = coalesce($4, last_problem), updated_at = $3
-        WHERE id = $1 AND lease = $2 AND state = 'sealed'",
-        claim.id.uuid(),
-        claim.lease,
-        now,
-        problem,
-    )
-    .execute(&mut *connection)
-    .await?;
-    if parked.rows_affected() != 1 {
-        return Err(StoreError::LeaseLost);
-    }
-    if !claim.is_parked {
-        add_event(connection, claim.id, now, "parked", None, None).await?;
-    }
-    Ok(())
-}
-
-pub(super) async fn put_in_outbox(
-    connection: &mut PgConnection,
-    id: uuid::Uuid,
-    transfer_to: &str,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "-- outbound.put_in_outbox
-        INSERT INTO outbox (transfer_id, lane) VALUES ($1, $2)",
-        id,
-        transfer_to.to_ascii_lowercase(),
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
 }

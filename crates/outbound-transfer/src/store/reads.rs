@@ -5,7 +5,7 @@ use contracts::transfer::{TransferEvent, TransferView};
 use domain::{Jurisdiction, PatientId, TransferId, TransferState};
 use uuid::Uuid;
 
-use super::{Store, StoreError, parse_state};
+use super::{Store, StoreError, parse_destination, parse_digest, parse_state};
 
 /// Which transfers a list shows. Absent = all.
 #[derive(Debug, Clone, Default)]
@@ -49,14 +49,12 @@ struct Row {
 impl Row {
     fn into_view(self) -> Result<TransferView, StoreError> {
         let unreadable = |_| StoreError::Unreadable("a JSON column");
-        let digest =
-            self.digest.map(|bytes| bytes.try_into().map(contracts::ContentDigest::from_bytes)).transpose();
+        let digest = self.digest.map(parse_digest).transpose()?;
         let live_patient_id = self.live_patient_id.as_deref().map(PatientId::parse).transpose();
         Ok(TransferView {
             id: self.id.into(),
             state: parse_state(&self.state)?,
-            transfer_to: Jurisdiction::parse(&self.transfer_to)
-                .map_err(|_| StoreError::Unreadable("a destination"))?,
+            transfer_to: parse_destination(&self.transfer_to)?,
             approval_ref: self.approval_ref,
             requested_at: self.requested_at,
             updated_at: self.updated_at,
@@ -69,7 +67,7 @@ impl Row {
             purged_at: self.purged_at,
             live_patient_id: live_patient_id.map_err(|_| StoreError::Unreadable("a patient id"))?,
             sealed_counts: serde_json::from_value(self.sealed_counts).map_err(unreadable)?,
-            digest: digest.map_err(|_| StoreError::Unreadable("a digest"))?.map(|digest| digest.to_string()),
+            digest: digest.map(|digest| digest.to_string()),
             receipt: self.receipt.map(serde_json::from_value).transpose().map_err(unreadable)?,
             receipt_jws: self.receipt_jws,
             source: self

@@ -6,6 +6,7 @@ use contracts::transfer::NewTransfer;
 use domain::TransferId;
 use serde_json::json;
 
+use super::outbox::put_in_outbox;
 use super::{Store, StoreError, add_event, to_json};
 
 /// What is asked for, and by whom.
@@ -65,14 +66,7 @@ impl Store {
             return self.why_not(request).await;
         }
         add_event(&mut tx, request.id, now, "requested", None, None).await?;
-        sqlx::query!(
-            "-- outbound.accept.outbox
-            INSERT INTO outbox (transfer_id, lane) VALUES ($1, $2)",
-            request.id.uuid(),
-            new.transfer_to.lower(),
-        )
-        .execute(&mut *tx)
-        .await?;
+        put_in_outbox(&mut tx, request.id.uuid(), new.transfer_to.as_str()).await?;
         audit::record(
             &mut tx,
             AuditEvent {

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use service_kit::package_keys::Sealed;
 use sqlx::PgConnection;
 
-use super::{Claim, Store, StoreError, add_event, to_json};
+use super::{Claim, Store, StoreError, add_event, meets_unfinished, parse_digest, require_one, to_json};
 
 /// What was read of the record when it was sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -100,8 +100,7 @@ impl Store {
         )
         .fetch_one(&self.pool)
         .await?;
-        let digest = digest.try_into().map_err(|_| StoreError::Unreadable("a digest"))?;
-        Ok(ContentDigest::from_bytes(digest))
+        parse_digest(digest)
     }
 
     /// Returns how many resources of each type were sealed.
@@ -181,9 +180,7 @@ impl Store {
         )
         .execute(&mut *tx)
         .await;
-        if let Err(sqlx::Error::Database(error)) = &moved
-            && error.is_unique_violation()
-        {
+        if meets_unfinished(&moved) {
             return Ok(false);
         }
         require_one(moved?.rows_affected())?;
@@ -368,8 +365,4 @@ impl Store {
         .await?;
         Ok(())
     }
-}
-
-fn require_one(rows: u64) -> Result<(), StoreError> {
-    if rows == 1 { Ok(()) } else { Err(StoreError::LeaseLost) }
 }
