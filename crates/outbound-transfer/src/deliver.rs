@@ -12,9 +12,14 @@ use crate::store::{Claim, Leaving};
 use crate::worker::Worker;
 
 /// Hands the package over and keeps the verified receipt.
-pub async fn deliver(worker: &Worker, claim: &Claim, leaving: Leaving) -> Result<(), StepError> {
+pub async fn deliver(
+    worker: &Worker,
+    claim: &Claim,
+    destination: &JurisdictionEntry,
+    leaving: Leaving,
+) -> Result<(), StepError> {
     let Leaving { digest, sealed, .. } = leaving;
-    let peer = worker.peers.inbound(&*active_entry(worker, claim)?)?;
+    let peer = worker.peers.inbound(destination)?;
     let package = worker.keys.open(&sealed.key_id, &sealed.bytes, claim.id.uuid().as_bytes());
     let package = package.map_err(|error| ours(error.to_string()))?;
     if ContentDigest::of(&package) != digest {

@@ -115,9 +115,13 @@ impl Dispatcher {
     /// Sends the package through its peer's lane, if nothing holds that.
     async fn send(&self, claim: &Claim) -> Result<Stepped, StepError> {
         let store = &self.worker.store;
-        if let Err(StepError::Failed(failure)) = deliver::active_entry(&self.worker, claim) {
-            return self.peer_failed(claim, *failure, claim.is_parked).await;
-        }
+        let destination = match deliver::active_entry(&self.worker, claim) {
+            Ok(entry) => entry,
+            Err(StepError::Failed(failure)) => {
+                return self.peer_failed(claim, *failure, claim.is_parked).await;
+            }
+            Err(error @ StepError::Store(_)) => return Err(error),
+        };
         let now = self.worker.now();
         let leaving = match store.admit(claim, now, now + self.lease).await? {
             Admission::Go(leaving) => *leaving,
@@ -125,7 +129,8 @@ impl Dispatcher {
         };
         let (is_probe, has_failures) = (leaving.is_probe, leaving.has_failures);
         service_kit::hold::point("after-admission").await;
-        match self.keeping(claim, Box::pin(deliver::deliver(&self.worker, claim, leaving))).await {
+        let delivering = Box::pin(deliver::deliver(&self.worker, claim, &destination, leaving));
+        match self.keeping(claim, delivering).await {
             Err(StepError::Failed(failure)) if is_the_peers(&failure) => {
                 self.peer_failed(claim, *failure, is_probe).await
             }

@@ -8,9 +8,7 @@ use fhir::gate::{self, Limits};
 use fhir::rules::{self, RuleKind};
 
 use crate::error::ApiError;
-use crate::package::{self, Package, Purpose};
-use crate::record::Record;
-use crate::seal::{refuse_if_closed_elsewhere, refuse_if_too_large};
+use crate::seal::{Wanted, prepare};
 use crate::step::{FaultClass, StepError};
 use crate::store::ListFilter;
 use crate::worker::Worker;
@@ -25,8 +23,14 @@ pub async fn dry_run(worker: &Worker, new: &NewTransfer) -> Result<TransferDryRu
         bytes: 0,
         problems: Vec::new(),
     };
-    match build(worker, new).await {
-        Ok(package) => {
+    let wanted = Wanted {
+        patient_id: &new.patient_id,
+        transfer_to: &new.transfer_to,
+        id: TransferId::generate(),
+        destination_identifier: new.destination_identifier.as_ref(),
+    };
+    match prepare(worker, wanted).await {
+        Ok((_, package)) => {
             answer.counts.clone_from(&package.counts);
             answer.bytes = package.bytes.len() as u64;
             let limits = Limits::default();
@@ -52,22 +56,6 @@ async fn unfinished(worker: &Worker, new: &NewTransfer) -> Result<Vec<Problem>, 
         Problem::new(ProblemCode::TransferUnfinished).detail(format!("see /transfer-request/{id}"))
     };
     Ok(unfinished.map(|transfer| problem(transfer.id)).collect())
-}
-
-async fn build(worker: &Worker, new: &NewTransfer) -> Result<Package, StepError> {
-    let record = Record::read(&worker.fhir, &new.patient_id).await?;
-    refuse_if_closed_elsewhere(&new.transfer_to, &record)?;
-    let package = package::build(
-        &record,
-        Purpose {
-            here: &worker.here,
-            id: TransferId::generate(),
-            destination_identifier: new.destination_identifier.as_ref(),
-            sealed_at: worker.now(),
-        },
-    );
-    refuse_if_too_large(worker, package.bytes.len())?;
-    Ok(package)
 }
 
 /// What any destination would find fault with: R4 and the rules of the exchange.
