@@ -5,9 +5,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use domain::{Jurisdiction, TransferId};
 use serde_json::{Value, json};
 
-use crate::origin::{TRANSFER_SYSTEM, stable_id};
+use crate::origin::{TRANSFER_SYSTEM, jurisdiction, stable_id};
 
-const JURISDICTION_SYSTEM: &str = "https://iidi.phac-aspc.gc.ca/fhir/NamingSystem/jurisdiction";
 const DICOM: &str = "http://dicom.nema.org/resources/ontology/DCM";
 const LIFECYCLE: &str = "http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle";
 const ENTITY_TYPE: &str = "http://terminology.hl7.org/CodeSystem/audit-entity-type";
@@ -55,10 +54,10 @@ impl Disclosure<'_> {
             "recorded": self.recorded.to_rfc3339_opts(SecondsFormat::Millis, true),
             "outcome": "0",
             "agent": [
-                {"type": coding("110153"), "who": who(self.sender), "requestor": true},
-                {"type": coding("110152"), "who": who(self.receiver), "requestor": false},
+                {"type": coding("110153"), "who": jurisdiction(self.sender), "requestor": true},
+                {"type": coding("110152"), "who": jurisdiction(self.receiver), "requestor": false},
             ],
-            "source": {"observer": who(observer)},
+            "source": {"observer": jurisdiction(observer)},
             "entity": [
                 {
                     "what": {"reference": format!("Patient/{}", self.patient)},
@@ -74,10 +73,6 @@ impl Disclosure<'_> {
             ],
         })
     }
-}
-
-fn who(jurisdiction: &Jurisdiction) -> Value {
-    json!({"identifier": {"system": JURISDICTION_SYSTEM, "value": jurisdiction.as_str()}})
 }
 
 fn coding(code: &str) -> Value {

@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 /// The naming system of origin records.
 pub const ORIGIN_SYSTEM: &str = "https://iidi.phac-aspc.gc.ca/fhir/NamingSystem/origin-record";
-
+/// The naming system of jurisdictions' codes.
+const JURISDICTION_SYSTEM: &str = "https://iidi.phac-aspc.gc.ca/fhir/NamingSystem/jurisdiction";
 /// The naming system of transfer ids, in packages and in the Provenance that an arrival leaves.
 pub const TRANSFER_SYSTEM: &str = "https://iidi.phac-aspc.gc.ca/fhir/NamingSystem/transfer";
 /// The extension of a package's Patient that carries the person's identifier at the destination.
@@ -124,6 +125,11 @@ pub fn is_copy(resource: &Value, here: &Jurisdiction) -> bool {
 pub fn copied_from(resource: &Value, here: &Jurisdiction) -> Option<OriginRecord> {
     let id = resource.get("id")?.as_str()?;
     origins(resource).into_iter().find(|origin| origin.jurisdiction != *here && origin.copy_id() == id)
+}
+
+/// Returns a reference to a jurisdiction, by its code.
+pub fn jurisdiction(code: &Jurisdiction) -> Value {
+    json!({"identifier": {"system": JURISDICTION_SYSTEM, "value": code.as_str()}})
 }
 
 #[cfg(test)]

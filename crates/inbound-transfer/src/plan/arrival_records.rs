@@ -3,12 +3,11 @@
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::{Jurisdiction, TransferId};
 use fhir::disclosure_event::{Disclosure, End};
-use fhir::origin::{TRANSFER_SYSTEM, stable_id};
+use fhir::origin::{TRANSFER_SYSTEM, jurisdiction, stable_id};
 use serde_json::{Value, json};
 
 use super::Unit;
 
-const JURISDICTION_SYSTEM: &str = "https://iidi.phac-aspc.gc.ca/fhir/NamingSystem/jurisdiction";
 const PARTICIPANT: &str = "http://terminology.hl7.org/CodeSystem/provenance-participant-type";
 
 /// Returns the id of the Provenance that a transfer leaves.
@@ -36,8 +35,8 @@ impl Arrival<'_> {
             "target": targets,
             "recorded": self.recorded(),
             "agent": [
-                {"type": coding(PARTICIPANT, "custodian"), "who": who(&self.unit.sender)},
-                {"type": coding(PARTICIPANT, "assembler"), "who": who(self.here)},
+                {"type": coding(PARTICIPANT, "custodian"), "who": jurisdiction(&self.unit.sender)},
+                {"type": coding(PARTICIPANT, "assembler"), "who": jurisdiction(self.here)},
             ],
             "entity": entities,
         })
@@ -61,10 +60,6 @@ impl Arrival<'_> {
     fn recorded(&self) -> String {
         self.now.to_rfc3339_opts(SecondsFormat::Millis, true)
     }
-}
-
-fn who(jurisdiction: &Jurisdiction) -> Value {
-    json!({"identifier": {"system": JURISDICTION_SYSTEM, "value": jurisdiction.as_str()}})
 }
 
 fn coding(system: &str, code: &str) -> Value {
