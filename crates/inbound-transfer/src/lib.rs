@@ -101,26 +101,14 @@ impl Service for InboundTransfer {
         let local_api = http::local_router(LocalState { store: taking.store.clone(), tokens, trail });
 
         let stop = lifecycle.stop.clone();
-        let until = stop.clone();
-        lifecycle.spawn("api", async move {
-            let served = axum::serve(local, local_api).with_graceful_shutdown(until.cancelled_owned()).await;
-            if let Err(error) = served {
-                tracing::error!(%error, "the local API has failed");
-            }
-        });
-        let (until, measured) = (stop.clone(), taking.clone());
-        lifecycle.spawn("measure", async move {
-            until.run_until_cancelled(measure::run(measured)).await.unwrap_or(());
-        });
+        lifecycle.serve("api", local, local_api);
+        lifecycle.spawn_until_stop("measure", measure::run(taking.clone()));
         lifecycle.spawn(
             "credentials",
             credentials.clone().watch(Duration::from_secs(tls_poll_seconds.max(1)), stop.clone()),
         );
         lifecycle.spawn("directory", directory.watch(poll, stop.clone()));
-        let until = stop.clone();
-        lifecycle.spawn("recovery", async move {
-            Box::pin(until.run_until_cancelled(recovery::run(taking))).await.unwrap_or(());
-        });
+        lifecycle.spawn_until_stop("recovery", Box::pin(recovery::run(taking)));
         let options =
             ListenerOptions { drain_timeout: Duration::from_secs(20), ..ListenerOptions::default() };
         lifecycle.spawn("gateway", async move {

@@ -38,11 +38,8 @@ impl Lanes {
     /// Starts everything; a lane is opened for each destination that the directory has or gets.
     pub fn start(self, directory: &Directory, lifecycle: &Lifecycle) {
         let (publish, sweep, open) = (self.clone(), self.clone(), self);
-        let stop = lifecycle.stop.clone();
-        lifecycle
-            .spawn("outbox", async move { stop.run_until_cancelled(publish.publish()).await.unwrap_or(()) });
-        let stop = lifecycle.stop.clone();
-        lifecycle.spawn("sweep", async move { stop.run_until_cancelled(sweep.sweep()).await.unwrap_or(()) });
+        lifecycle.spawn_until_stop("outbox", publish.publish());
+        lifecycle.spawn_until_stop("sweep", sweep.sweep());
         let (directory, all) = (directory.clone(), lifecycle.clone());
         lifecycle.spawn("lanes", async move { open.open(directory, all).await });
     }

@@ -37,7 +37,7 @@ use chrono::TimeDelta;
 use fhir_client::{FhirServer, FhirServerOptions};
 use mtls::Credentials;
 use peers::Directory;
-use service_kit::{Context, Lifecycle, PackageKeys, Service};
+use service_kit::{Context, PackageKeys, Service};
 use sqlx::migrate::Migrator;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
@@ -149,26 +149,15 @@ impl Service for OutboundTransfer {
             "credentials",
             credentials.watch(Duration::from_secs(tls_poll_seconds.max(1)), stop.clone()),
         );
-        lifecycle.spawn("directory", directory.clone().watch(poll, stop.clone()));
+        lifecycle.spawn("directory", directory.clone().watch(poll, stop));
         lanes.start(&directory, &lifecycle);
         let keep = TimeDelta::days(transfers.package_days.into());
-        spawn_loop(&lifecycle, "wake", wake::run(worker.clone(), outbox_filled));
-        spawn_loop(&lifecycle, "retention", retention::run(worker.clone(), keep));
-        spawn_loop(&lifecycle, "measure", measure::run(worker));
-        lifecycle.spawn("api", async move {
-            let served = axum::serve(listener, api).with_graceful_shutdown(stop.cancelled_owned()).await;
-            if let Err(error) = served {
-                tracing::error!(%error, "the API has failed");
-            }
-        });
+        lifecycle.spawn_until_stop("wake", wake::run(worker.clone(), outbox_filled));
+        lifecycle.spawn_until_stop("retention", retention::run(worker.clone(), keep));
+        lifecycle.spawn_until_stop("measure", measure::run(worker));
+        lifecycle.serve("api", listener, api);
         Ok(())
     }
-}
-
-/// Spawns what runs until the stop.
-fn spawn_loop(lifecycle: &Lifecycle, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
-    let stop = lifecycle.stop.clone();
-    lifecycle.spawn(name, async move { stop.run_until_cancelled(work).await.unwrap_or(()) });
 }
 
 fn hostname() -> String {

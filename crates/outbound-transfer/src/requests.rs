@@ -6,14 +6,13 @@ use chrono::Duration;
 use contracts::transfer::{NewTransfer, TransferEvents, TransferPage, TransferView};
 use domain::{Clock, Jurisdiction, PatientId, TransferId};
 use peers::{Directory, JurisdictionState, Role};
+use service_kit::page::{self, MAX_PAGE};
 use service_kit::trace;
 use tokio::sync::Notify;
 
 use crate::error::ApiError;
 use crate::store::{Accepted, ListFilter, Request, Store};
 
-/// The most transfers on one page.
-pub const MAX_PAGE: i64 = 500;
 /// The longest `approval_ref`, in characters.
 const MAX_APPROVAL_REF: usize = 200;
 
@@ -82,15 +81,9 @@ impl Requests {
     /// Returns a page of transfers, newest first.
     pub async fn list(&self, filter: ListFilter, limit: i64) -> Result<TransferPage, ApiError> {
         let limit = limit.clamp(1, MAX_PAGE);
-        let mut transfers = self.store.list(&filter, limit + 1).await?;
-        let more = i64::try_from(transfers.len()).is_ok_and(|found| found > limit);
-        if more {
-            transfers.pop();
-        }
-        let next_cursor = transfers
-            .last()
-            .filter(|_| more)
-            .map(|last| format!("{}_{}", last.requested_at.timestamp_micros(), last.id));
+        let rows = self.store.list(&filter, limit + 1).await?;
+        let cursor = |last: &TransferView| format!("{}_{}", last.requested_at.timestamp_micros(), last.id);
+        let (transfers, next_cursor) = page::cut(rows, limit, cursor);
         Ok(TransferPage { transfers, next_cursor })
     }
 

@@ -15,6 +15,7 @@ pub mod in_flight;
 mod lifecycle;
 pub mod openapi;
 pub mod package_keys;
+pub mod page;
 pub mod problem;
 pub mod request_log;
 mod run;

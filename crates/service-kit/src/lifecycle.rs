@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use axum::Router;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -23,6 +25,26 @@ impl Lifecycle {
             let guard = StopWhenDropped { name, stop };
             task.await;
             drop(guard);
+        });
+    }
+
+    /// Spawns work that has no end of its own: it is dropped at the stop.
+    pub fn spawn_until_stop<F>(&self, name: &'static str, work: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let stop = self.stop.clone();
+        self.spawn(name, async move { stop.run_until_cancelled(work).await.unwrap_or(()) });
+    }
+
+    /// Serves an API over plain HTTP until the stop, then lets its requests in flight finish.
+    pub fn serve(&self, name: &'static str, listener: TcpListener, api: Router) {
+        let stop = self.stop.clone();
+        self.spawn(name, async move {
+            let served = axum::serve(listener, api).with_graceful_shutdown(stop.cancelled_owned()).await;
+            if let Err(error) = served {
+                tracing::error!(%error, name, "an API has failed");
+            }
         });
     }
 

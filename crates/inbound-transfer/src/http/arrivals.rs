@@ -1,19 +1,18 @@
 //! `/inbound-transfer` on the local API: what arrived, from whom, with what outcome.
 
 use axum::extract::{Path, State};
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Utc};
 use contracts::arrival::{ArrivalPage, ArrivalView};
 use contracts::{Problem, ProblemCode};
 use domain::{Jurisdiction, TransferId};
 use serde::Deserialize;
 use service_kit::extract::{Bearer, Query, Scope};
+use service_kit::page::{self, MAX_PAGE, is_storable};
 
 use super::LocalState;
 use crate::error::ApiError;
 use crate::store::ArrivalFilter;
 
-/// The most arrivals on one page.
-const MAX_PAGE: i64 = 500;
 const STATES: [&str; 4] = ["received", "planned", "committed", "refused"];
 
 /// The scope that reading needs.
@@ -57,15 +56,10 @@ pub async fn list(
     let after = query.cursor.as_deref().map(parse_cursor).transpose()?;
     let filter = ArrivalFilter { sender: query.sender, states, since: query.since, after };
     let limit = query.limit.unwrap_or(MAX_PAGE).clamp(1, MAX_PAGE);
-    let mut transfers = state.store.arrivals(&filter, limit + 1).await?;
-    let more = i64::try_from(transfers.len()).is_ok_and(|found| found > limit);
-    if more {
-        transfers.pop();
-    }
-    let next_cursor = transfers
-        .last()
-        .filter(|_| more)
-        .map(|last| format!("{}_{}_{}", last.received_at.timestamp_micros(), last.sender, last.id));
+    let rows = state.store.arrivals(&filter, limit + 1).await?;
+    let cursor =
+        |last: &ArrivalView| format!("{}_{}_{}", last.received_at.timestamp_micros(), last.sender, last.id);
+    let (transfers, next_cursor) = page::cut(rows, limit, cursor);
     Ok(axum::Json(ArrivalPage { transfers, next_cursor }))
 }
 
@@ -84,11 +78,6 @@ pub async fn find(
     let id = TransferId::parse(&id).map_err(|_| unknown())?;
     let found = state.store.arrival(&sender, id).await?;
     found.map(axum::Json).ok_or_else(unknown)
-}
-
-/// Tells whether the ledger can compare with this time: it knows fewer years than a caller can write.
-fn is_storable(at: &DateTime<Utc>) -> bool {
-    (1..=9999).contains(&at.year())
 }
 
 fn parse_cursor(cursor: &str) -> Result<(DateTime<Utc>, String, TransferId), ApiError> {

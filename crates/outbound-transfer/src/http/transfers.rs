@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use axum::http::header::LOCATION;
 use axum::http::request::Parts;
 use axum::response::IntoResponse;
-use chrono::{DateTime, Datelike, Utc};
+use chrono::{DateTime, Utc};
 use contracts::Problem;
 use contracts::headers::IDEMPOTENCY_KEY;
 use contracts::transfer::{
@@ -14,9 +14,10 @@ use contracts::transfer::{
 use domain::{Jurisdiction, TransferId, TransferState};
 use serde::Deserialize;
 use service_kit::extract::{Bearer, Json, Query, Scope};
+use service_kit::page::{MAX_PAGE, is_storable};
 
 use crate::error::ApiError;
-use crate::requests::{MAX_PAGE, Requests};
+use crate::requests::Requests;
 use crate::store::ListFilter;
 use crate::worker::Worker;
 
@@ -133,11 +134,6 @@ pub async fn list(
 fn parse_states(text: &str) -> Result<Vec<TransferState>, ApiError> {
     let unknown = |_| ApiError::Invalid("state must be one or more states, separated by commas");
     text.split(',').map(|state| state.trim().parse().map_err(unknown)).collect()
-}
-
-/// Tells whether the ledger can compare with this time: it knows fewer years than a caller can write.
-fn is_storable(at: &DateTime<Utc>) -> bool {
-    (1..=9999).contains(&at.year())
 }
 
 fn parse_cursor(cursor: &str) -> Result<(DateTime<Utc>, TransferId), ApiError> {
