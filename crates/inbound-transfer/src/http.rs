@@ -4,13 +4,11 @@ use audit::Trail;
 use auth::TokenVerifier;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
-use domain::Jurisdiction;
 use peers::{Directory, JurisdictionEntry};
 use service_kit::in_flight::at_most;
 use service_kit::openapi;
 use service_kit::request_log::observed;
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 use utoipa::OpenApi;
@@ -20,10 +18,12 @@ use utoipa_axum::routes;
 use crate::intake::Intake;
 use crate::store::Store;
 
+pub use per_peer::PerPeer;
 pub use rate::Rates;
 
 mod arrivals;
 mod peer;
+mod per_peer;
 mod rate;
 mod transfers;
 
@@ -42,27 +42,19 @@ pub struct GatewayState {
     /// How many packages each peer may send in a minute.
     pub rates: Rates,
     /// How many of each peer's packages are worked on at once, as its entry allows.
-    pub peer_slots: PeerSlots,
+    pub peer_slots: PerPeer<Semaphore>,
     /// Where requests leave their audit rows.
     pub trail: Trail,
     /// An intake goes on when its caller has gone.
     pub tasks: TaskTracker,
 }
 
-/// The slots of each peer, with the number that they were made for.
-pub type PeerSlots = Arc<Mutex<HashMap<Jurisdiction, (u32, Arc<Semaphore>)>>>;
-
 impl GatewayState {
-    /// Returns a peer's slots; a changed limit gets new ones.
+    /// Returns a peer's slots.
     fn slots_of(&self, peer: &JurisdictionEntry) -> Arc<Semaphore> {
         let allowed = peer.limits.concurrent;
-        let mut all = self.peer_slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let made = || (allowed, Arc::new(Semaphore::new(usize::try_from(allowed).unwrap_or(1))));
-        let slots = all.entry(peer.code.clone()).or_insert_with(made);
-        if slots.0 != allowed {
-            *slots = made();
-        }
-        slots.1.clone()
+        let slots = || Semaphore::new(usize::try_from(allowed).unwrap_or(1));
+        self.peer_slots.of(&peer.code, allowed, slots)
     }
 }
 

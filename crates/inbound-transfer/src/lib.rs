@@ -93,7 +93,7 @@ impl Service for InboundTransfer {
             directory: directory.clone(),
             slots: Arc::new(Semaphore::new(intake.concurrency)),
             rates: http::Rates::default(),
-            peer_slots: http::PeerSlots::default(),
+            peer_slots: http::PerPeer::default(),
             trail: trail.clone(),
             tasks: lifecycle.tasks.clone(),
         });

@@ -1,22 +1,19 @@
 //! How many packages a peer may send in a minute, as its entry in the directory allows.
 
-use std::collections::HashMap;
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use domain::Jurisdiction;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use peers::JurisdictionEntry;
 
-/// The limiter of each peer, with the number that it was made for. Cheap to clone.
+use super::PerPeer;
+
+/// The limiter of each peer. Cheap to clone.
 #[derive(Clone, Default)]
 pub struct Rates {
-    by_peer: Arc<Mutex<HashMap<Jurisdiction, Limiter>>>,
+    limiters: PerPeer<DefaultDirectRateLimiter>,
 }
-
-type Limiter = (u32, Arc<DefaultDirectRateLimiter>);
 
 impl Rates {
     /// Counts a package of this peer, or says when it may send the next one. A changed limit begins anew.
@@ -25,21 +22,14 @@ impl Rates {
         let Some(quota) = NonZeroU32::new(allowed).map(Quota::per_minute) else {
             return Err(Duration::from_mins(1)); // none at all
         };
-        let limiter = {
-            let mut all = self.by_peer.lock().unwrap_or_else(PoisonError::into_inner);
-            let made = || (allowed, Arc::new(RateLimiter::direct(quota)));
-            let one = all.entry(peer.code.clone()).or_insert_with(made);
-            if one.0 != allowed {
-                *one = made();
-            }
-            one.1.clone()
-        };
+        let limiter = self.limiters.of(&peer.code, allowed, || RateLimiter::direct(quota));
         limiter.check().map_err(|until| until.wait_time_from(DefaultClock::default().now()))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use domain::Jurisdiction;
     use peers::{Gateway, Identities, JurisdictionState, Limits, Names, Role};
 
     use super::*;
