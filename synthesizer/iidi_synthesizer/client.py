@@ -35,10 +35,19 @@ class FhirClient:
     """A client with one connection per thread.
 
     `attempts` is how often one transaction is sent at most; waits start at
-    `first_wait_seconds`, double each time and are drawn at random up to that.
+    `first_wait_seconds`, double each time and are drawn at random up to that. Once `stop`
+    is set there are no more waits: what has failed stays failed.
     """
 
-    def __init__(self, base_url: str, attempts: int = 8, timeout_seconds: float = 120, first_wait_seconds: float = 0.2):
+    def __init__(
+        self,
+        base_url: str,
+        attempts: int = 8,
+        timeout_seconds: float = 120,
+        first_wait_seconds: float = 0.2,
+        stop: threading.Event | None = None,
+    ):
+        self._stop = stop or threading.Event()
         self.base_url = base_url.rstrip("/")
         parts = urllib.parse.urlsplit(self.base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
@@ -77,8 +86,8 @@ class FhirClient:
                 if status not in _RETRIED:
                     raise Refused(status, _error_code(answer))
                 problem = f"status {status}"
-            if attempt + 1 < self._attempts:
-                time.sleep(self._wait_seconds(attempt, retry_after))
+            if attempt + 1 < self._attempts and self._stop.wait(self._wait_seconds(attempt, retry_after)):
+                raise Unavailable(f"{problem}; stopped after attempt {attempt + 1}")
         raise Unavailable(f"{problem} at attempt {self._attempts}")
 
     def _post(self, body: bytes) -> tuple[int, str | None, bytes]:

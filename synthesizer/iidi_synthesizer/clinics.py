@@ -1,11 +1,13 @@
 """The invented clinics of a province: organization, location and two practitioners."""
 
 import dataclasses
+import functools
 
 from iidi_synthesizer import catalogue
+from iidi_synthesizer.addresses import postal_code
 from iidi_synthesizer.elements import TERMINOLOGY, coding, concept, meta, reference
 from iidi_synthesizer.ids import NAMING, random_for, record_id, record_name
-from iidi_synthesizer.people import full_name, postal_code
+from iidi_synthesizer.people import full_name
 
 _CLINICS = 6
 
@@ -23,12 +25,13 @@ class Clinic:
         return [self.organization, self.location, *self.practitioners]
 
 
-def clinics_of(pt: str, seed: int) -> list[Clinic]:
+@functools.cache
+def clinics_of(pt: str, seed: int) -> tuple[Clinic, ...]:
     """Returns the clinics of that seed, one in each of the largest municipalities."""
     rows = sorted(catalogue.provinces()[pt]["municipalities"], key=lambda row: -row[2])
     by_city = {city: area for city, area, _ in reversed(rows)}
     cities = list(dict.fromkeys(city for city, _, _ in rows))[:_CLINICS]
-    return [_clinic(pt, seed, number, city, by_city[city]) for number, city in enumerate(cities)]
+    return tuple(_clinic(pt, seed, number, city, by_city[city]) for number, city in enumerate(cities))
 
 
 def _clinic(pt: str, seed: int, number: int, city: str, area: str) -> Clinic:

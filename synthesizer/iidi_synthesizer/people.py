@@ -1,20 +1,48 @@
-"""Invents people: who they are and where they live, but no health data."""
+"""Invents people: who they are and where they live or lived, but no health data."""
 
 import dataclasses
 import datetime as dt
-import functools
+import threading
 
 from faker import Faker
 
 from iidi_synthesizer import catalogue
-from iidi_synthesizer.health_numbers import health_number, version_code
+from iidi_synthesizer.addresses import place
+from iidi_synthesizer.health_numbers import health_number, quebec_number, version_code
 from iidi_synthesizer.ids import random_for
+from iidi_synthesizer.moves import Move, move_of
 
 # Share of people per band of five years from 0-4 on, in tenths of a percent, rounded.
 _PYRAMID = (50, 53, 56, 56, 64, 72, 75, 71, 66, 62, 62, 67, 66, 59, 46, 34, 21, 12, 8)
 _OLDEST = 96  # nobody has reached this age
-_POSTAL_LETTERS = "ABCEGHJKLMNPRSTVWXYZ"
+_of_thread = threading.local()
 _DECEASED_FROM_AGE, _DECEASED_SHARE = 60, 0.04
+
+
+@dataclasses.dataclass(frozen=True)
+class Home:
+    """Where someone lives or lived, and their health number there."""
+
+    pt: str
+    street: str
+    city: str
+    postal_code: str
+    health_number: str
+    health_number_version: str | None
+
+    @property
+    def health_number_system(self) -> str:
+        """Returns the identifier system of the province's health numbers."""
+        return catalogue.provinces()[self.pt]["health_number"]["system"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stay:
+    """The days of a life that were spent in one province."""
+
+    pt: str
+    since: dt.date
+    until: dt.date
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,15 +59,19 @@ class Person:
     birth: dt.date
     death: dt.date | None
     alive_until: dt.date
-    street: str
-    city: str
-    postal_code: str
-    health_number: str
-    health_number_system: str
-    health_number_version: str | None
+    home: Home
+    move: Move | None
+    old_home: Home | None
+
+    def stays(self) -> list[Stay]:
+        """Returns where the person has lived, in order."""
+        if self.move is None:
+            return [Stay(self.pt, self.birth, self.alive_until)]
+        before = Stay(self.move.pt, self.birth, self.move.day - dt.timedelta(days=1))
+        return [before, Stay(self.pt, self.move.day, self.alive_until)]
 
 
-def invent(pt: str, seed: int, index: int, as_of: dt.date) -> Person:
+def invent(pt: str, seed: int, index: int, as_of: dt.date, moved_share: float | None = None) -> Person:
     """Returns person `index` of that seed as they stand on `as_of`."""
     province = catalogue.provinces()[pt]
     rng = random_for(pt, seed, index, "person")
@@ -49,38 +81,38 @@ def invent(pt: str, seed: int, index: int, as_of: dt.date) -> Person:
     language = "fr" if rng.random() < province["french"] else "en"
     faker = _faker(language)
     faker.seed_instance(rng.getrandbits(64))
-    city, postal_code = place(rng, province)
-    form = province["health_number"]["form"]
+    family = faker.last_name()
+    given = tuple(dict.fromkeys((_first_name(faker, gender), _first_name(faker, gender))))
+    share = catalogue.moves()["moved_share"] if moved_share is None else moved_share
+    move = move_of(pt, seed, index, birth, death or as_of, share)
+
+    def home(there: str, numbered_in: str) -> Home:
+        rng = random_for(pt, seed, index, "home", there)
+        row = catalogue.provinces()[there]
+        city, postal_code = place(rng, row)
+        form = row["health_number"]["form"]
+        if form == "qc":
+            number = quebec_number(family, given[0], gender, birth, index)
+        else:
+            number = health_number(form, numbered_in, seed, index)
+        version = version_code(rng) if form == "on" else None
+        return Home(there, faker.street_address().replace("\n", ", "), city, postal_code, number, version)
+
     return Person(
         pt=pt,
         seed=seed,
         index=index,
-        family=faker.last_name(),
-        given=tuple(dict.fromkeys((_first_name(faker, gender), _first_name(faker, gender)))),
+        family=family,
+        given=given,
         gender=gender,
         language=language,
         birth=birth,
         death=death,
         alive_until=death or as_of,
-        street=faker.street_address().replace("\n", ", "),
-        city=city,
-        postal_code=postal_code,
-        health_number=health_number(form, pt, seed, index),
-        health_number_system=province["health_number"]["system"],
-        health_number_version=version_code(rng) if form == "on" else None,
+        home=home(pt, pt),
+        move=move,
+        old_home=home(move.pt, f"{move.pt} before {pt}") if move else None,
     )
-
-
-def place(rng, province: dict) -> tuple[str, str]:
-    """Returns a municipality and a postal code that begins as codes there do."""
-    rows = province["municipalities"]
-    city, area, _ = rng.choices(rows, [weight for _, _, weight in rows])[0]
-    return city, postal_code(rng, area)
-
-
-def postal_code(rng, area: str) -> str:
-    """Returns a full postal code within a forward sortation area, `ANA NAN`."""
-    return f"{area} {rng.randint(0, 9)}{rng.choice(_POSTAL_LETTERS)}{rng.randint(0, 9)}"
 
 
 def full_name(language: str, draw: int) -> tuple[str, str]:
@@ -90,9 +122,12 @@ def full_name(language: str, draw: int) -> tuple[str, str]:
     return faker.first_name(), faker.last_name()
 
 
-@functools.cache
 def _faker(language: str) -> Faker:
-    return Faker(f"{language}_CA")
+    # One for each thread: between its seed and its draws nobody else may draw.
+    kept = vars(_of_thread)
+    if language not in kept:
+        kept[language] = Faker(f"{language}_CA")
+    return kept[language]
 
 
 def _first_name(faker: Faker, gender: str) -> str:

@@ -3,6 +3,7 @@
 import collections
 import concurrent.futures
 import dataclasses
+import threading
 import time
 
 from iidi_synthesizer.bundle import local_name, transaction, with_referenced
@@ -24,11 +25,12 @@ class Report:
     problems: list[str] = dataclasses.field(default_factory=list)
     retries: int = 0
     seconds: float = 0.0
+    stopped: bool = False
 
     @property
     def is_complete(self) -> bool:
         """Says whether the server took everything."""
-        return self.refused == 0 and self.people_refused == 0
+        return self.refused == 0 and self.people_refused == 0 and not self.stopped
 
     def counted(self) -> str:
         """Returns the outcomes in one phrase."""
@@ -36,12 +38,22 @@ class Report:
         return f"{sum(self.resources.values())} resources: {stored}; {self.refused} refused"
 
 
-def upload(source, client: FhirClient, concurrency: int = 4, say=lambda line: None) -> Report:
+def upload(
+    source,
+    client: FhirClient,
+    concurrency: int = 4,
+    say=lambda line: None,
+    watch=lambda report: None,
+    stop: threading.Event | None = None,
+) -> Report:
     """Sends the shared resources first, then one transaction per person.
 
     A person's transaction carries the shared resources it refers to, so it stands alone.
-    When the server stays away for one person, those not yet sent are not tried.
+    When the server stays away for one person, those not yet sent are not tried. `watch` sees
+    the report after every transaction. Once `stop` is set, no further transaction is begun;
+    those in flight end, and the report says that it was stopped.
     """
+    stop = stop or threading.Event()
     started = time.monotonic()
     report = Report()
     shared = {local_name(resource): resource for resource in source.shared()}
@@ -58,6 +70,8 @@ def upload(source, client: FhirClient, concurrency: int = 4, say=lambda line: No
         reachable = _settle(report, future, f"person {number}", unit) and reachable
         report.people += 1
         report.people_refused += future.exception() is not None
+        report.retries = client.retries
+        watch(report)
         if report.people % every == 0 or report.people == source.people:
             spent = time.monotonic() - started
             say(f"[{spent:6.1f} s] {report.people} of {source.people} people, {report.counted()}")
@@ -65,6 +79,10 @@ def upload(source, client: FhirClient, concurrency: int = 4, say=lambda line: No
     with concurrent.futures.ThreadPoolExecutor(concurrency) as pool:
         in_flight: dict[concurrent.futures.Future, tuple[int, list[dict]]] = {}
         for number, unit in enumerate(source.units(), start=1):
+            if stop.is_set():
+                report.stopped = True
+                say(f"stopped: {source.people - number + 1} people were not sent")
+                break
             while len(in_flight) >= concurrency:
                 done, _ = concurrent.futures.wait(in_flight, return_when=concurrent.futures.FIRST_COMPLETED)
                 for future in done:
