@@ -1,0 +1,70 @@
+# Which jurisdictions report, and what a page must say of those that do not.
+
+# One row a source, with its age in seconds, its rows and hidden cells.
+source_rows <- function(table, now) {
+  sources <- table$sources
+  sources <- sources[order(match(sources$jurisdiction, table$dictionary$jurisdictions$code)), ]
+  as_of <- as.POSIXct(sources$as_of, format = "%Y-%m-%dT%H:%M:%S", tz = "UTC")
+  sources$age_seconds <- as.numeric(difftime(now, as_of, units = "secs"))
+  counts <- table$cells[, list(cells = .N, hidden = sum(hidden)), by = "jurisdiction"]
+  at <- match(sources$jurisdiction, counts$jurisdiction)
+  sources$cells <- ifelse(is.na(at), 0L, counts$cells[at])
+  sources$hidden <- ifelse(is.na(at), 0L, counts$hidden[at])
+  sources
+}
+
+say_status <- function(status, words) {
+  name_known(status, c(
+    ok = words$t("status.ok"), stale = words$t("status.stale"), unavailable = words$t("status.unavailable"),
+    invalid = words$t("status.invalid"), suspended = words$t("status.suspended")
+  ))
+}
+
+# What is wrong with a source: in the reader's language where the code is known, else as the federator says it.
+say_problem <- function(sources, words) {
+  known <- c(
+    `peer-unreachable` = words$t("source.unreachable"), `source-timeout` = words$t("source.timeout"),
+    `peer-fault` = words$t("source.fault"), `peer-untrusted` = words$t("source.untrusted"),
+    `release-invalid` = words$t("source.invalid"), `release-outdated` = words$t("source.outdated"),
+    `source-suspended` = words$t("source.suspended")
+  )
+  ifelse(sources$problem %in% names(known), unname(known[sources$problem]), ifelse(is.na(sources$detail), sources$problem, sources$detail))
+}
+
+# The warnings above every page, the worst first: list(level, text).
+warnings_of <- function(state, now, words) {
+  warnings <- list()
+  warn <- function(level, text) warnings[[length(warnings) + 1]] <<- list(level = level, text = text)
+  if (!is.null(state$problem)) {
+    why <- words$t(state$problem)
+    warn("danger", if (is.null(state$table)) words$t("warning.no_data", why = why) else {
+      words$t("warning.last_good", why = why, time = format(state$heard_at, "%Y-%m-%d %H:%M UTC", tz = "UTC"))
+    })
+  }
+  if (is.null(state$table)) return(warnings)
+  rows <- source_rows(state$table, now)
+  name <- function(rows) paste(sprintf("%s (%s)", name_places(rows$jurisdiction, words), say_status(rows$status, words)),
+                               collapse = ", ")
+  missing <- rows[!rows$status %in% c("ok", "stale"), ]
+  if (nrow(missing) > 0) warn("warning", words$t("warning.missing", who = name(missing)))
+  stale <- rows[rows$status == "stale", ]
+  if (nrow(stale) > 0) {
+    who <- sprintf("%s (%s)", name_places(stale$jurisdiction, words),
+                   vapply(seq_len(nrow(stale)), function(i) {
+                     words$t("as_of_age", date = format_date(stale$as_of[i]), age = format_age(stale$age_seconds[i], words))
+                   }, ""))
+    warn("notice", words$t("warning.stale", who = paste(who, collapse = ", ")))
+  }
+  warnings
+}
+
+# "ON 2026-11-27, BC 2026-11-20": the age of what is shown, as downloads carry it.
+say_as_of <- function(table, words, places = reporting(table)) {
+  sources <- table$sources[table$sources$jurisdiction %in% places, ]
+  paste(sprintf("%s %s", sources$jurisdiction, format_time(sources$as_of)), collapse = ", ")
+}
+
+say_thresholds <- function(table, places = reporting(table)) {
+  sources <- table$sources[table$sources$jurisdiction %in% places & !is.na(table$sources$threshold), ]
+  paste(sprintf("%s %d", sources$jurisdiction, sources$threshold), collapse = ", ")
+}

@@ -1,0 +1,108 @@
+table <- hand_table()
+words <- words_in("en", table$dictionary)
+now <- as.POSIXct("2021-11-26 12:00", tz = "UTC")
+plain <- function(text) gsub(NBSP, " ", text, fixed = TRUE)
+all_figures <- function(filters, words) {
+  list(
+    figure_trend(table, filters, words), figure_age_dose(table, filters, words), figure_map(table, filters, words, now),
+    figure_shares(table, filters, words, "vaccine"), figure_progression(table, filters, words),
+    figure_on_time(table, filters, words, read_schedule()), figure_quality(table, filters, words)
+  )
+}
+
+test_that("every figure is drawn at every width, in both languages, as well-formed SVG", {
+  for (lang in LANGUAGES) for (filters in list(no_filters(), only(sex = "Male"), only(jurisdiction = "QC"))) {
+    for (figure in all_figures(filters, words_in(lang, table$dictionary))) {
+      expect_true(nzchar(figure$summary))
+      if (figure$empty) next
+      for (width in c(300, 1600)) expect_match(draw_figure(figure, width, "a footer"), "^<svg .*</svg>$")
+      expect_equal(sum(grepl("NA|NaN", unlist(figure$table))), 0, label = figure$id)
+    }
+  }
+})
+
+test_that("the table of a figure says what is hidden and what is a lower bound", {
+  trend <- figure_trend(table, only(jurisdiction = "ON"), words)
+  expect_equal(trend$table[[1]], c("2020", "2021 (incomplete)"))
+  expect_equal(trend$table[[2]], c("63", "at least 96"))
+  grid <- figure_age_dose(table, only(vaccine = "20861000087100"), words)
+  expect_equal(grid$table[["Unknown"]][grid$table[[1]] == "12–16 years"], "x (suppressed)")
+  expect_equal(grid$table[["Unknown"]][grid$table[[1]] == "1 year"], "0")
+})
+
+test_that("a mark's tip tells the mark's own number", {
+  drawn <- draw_figure(figure_map(table, no_filters(), words, now), 800)
+  expect_match(drawn, 'data-tip="Ontario: reporting, doses: 161"', fixed = TRUE)
+  expect_match(drawn, 'data-tip="British Columbia: old data, doses: 55"', fixed = TRUE)
+  expect_match(draw_figure(figure_shares(table, no_filters(), words, "vaccine"), 800),
+               'data-tip="Ontario, MMR: 73.9% (doses: 119)"', fixed = TRUE)
+})
+
+test_that("who does not report has no figure, and is told apart from having no doses", {
+  expect_match(figure_trend(table, only(jurisdiction = "QC"), words)$summary, "not a zero")
+  expect_match(figure_trend(table, only(age = "80 years and over"), words)$summary, "No dose is recorded")
+})
+
+test_that("what is all hidden is not called the most of anything", {
+  hidden <- only(jurisdiction = "ON", vaccine = "20861000087100", dose = "Unknown")
+  for (lang in LANGUAGES) {
+    said <- words_in(lang, table$dictionary)
+    expect_equal(figure_age_dose(table, hidden, said)$summary, said$t("age_dose.summary_hidden"))
+    expect_equal(figure_shares(table, hidden, said, "age")$summary, said$t("shares.summary_hidden"))
+  }
+  hidden$from <- 2020L
+  cells <- hand_cells()
+  cells$OccurrenceYear <- 2020
+  drawn <- figure_trend(hand_table(data = cells), hidden, words)
+  expect_equal(drawn$summary, "Doses recorded by year of vaccination, 2020. The latest complete year, 2020: x (suppressed).")
+  expect_false(grepl(">1<", draw_figure(drawn, 500), fixed = TRUE)) # no number on the axis that could be taken for it
+})
+
+test_that("no label is cut on a phone: it goes above its bar, a column's name in two lines", {
+  label <- "DTaP-IPV-Hib, dose 1, < 2 years and a half"
+  cells <- data.frame(row = label, column = c("British Columbia", "Newfoundland and Labrador"), share = 0.5, state = "exact",
+                      mark = "50%", tip = "50%")
+  drawn <- paste(draw_bar_matrix("f", 330, label, cells$column, cells)$body, collapse = "")
+  expect_match(drawn, escape(label), fixed = TRUE)
+  for (part in c(">British Columbia<", ">Newfoundland and <", ">Labrador<")) expect_match(drawn, part, fixed = TRUE)
+  expect_false(grepl("\u2026", drawn))
+})
+
+test_that("one share is no range", {
+  one <- figure_progression(table, no_filters(), words)
+  expect_equal(sum(one$rows$Dose == 2), 1)
+  expect_equal(one$summary, words$t("progression.summary", year = 2021))
+})
+
+test_that("numbers are ranged right, whatever qualifies them; dates and names are not", {
+  expect_true(are_numbers(c("1,234", "at least 12", "x (suppressed)", "\u2013", "+2.5%", paste0("12,3", NBSP, "%"))))
+  expect_false(are_numbers(c("2026-11-27", "\u2013")))
+  expect_false(are_numbers(c("x (suppressed)", "\u2013")))
+})
+
+test_that("the map knows all thirteen, and says the state of each", {
+  map <- figure_map(table, no_filters(), words, now)
+  expect_equal(nrow(map$table), 13)
+  state <- setNames(map$table[[2]], map$table[[1]])
+  expect_equal(state[["Quebec"]], "no data")
+  expect_equal(state[["British Columbia"]], "old data")
+  expect_equal(state[["Yukon"]], "not participating")
+})
+
+test_that("a file carries filters, age, threshold and dictionary, and hides what is hidden", {
+  figure <- figure_age_dose(table, only(vaccine = "20861000087100"), words)
+  notes <- file_notes(figure, table, only(vaccine = "20861000087100"), words, "1", TRUE, "http://here/", now)
+  text <- csv_text(figure$rows, c(notes, vaccine_lines(only(vaccine = "20861000087100"), words)))
+  lines <- strsplit(text, "\r\n")[[1]]
+  expect_match(text, "# Filters: Vaccine: HPV-9", fixed = TRUE)
+  expect_match(text, "# Data as of: ON 2021-11-26 04:00 UTC, BC 2021-11-20 04:00 UTC", fixed = TRUE)
+  expect_match(text, "# Not included, no data: Quebec", fixed = TRUE)
+  expect_match(text, "# Suppression threshold, in people and doses: ON 5, BC 5", fixed = TRUE)
+  expect_match(text, "# HPV-9 = 20861000087100, [HPV-9] Papilloma vaccine", fixed = TRUE)
+  expect_true("12–16 years,Unknown,x,suppressed,1" %in% lines)
+})
+
+test_that("a label is no formula and no markup", {
+  expect_match(csv_text(data.frame(a = '=1+"1"'), character()), "\"'=1+\"\"1\"\"\"", fixed = TRUE)
+  expect_match(svg_text(0, 0, "<b>&"), "&lt;b&gt;&amp;", fixed = TRUE)
+})
