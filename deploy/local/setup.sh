@@ -11,6 +11,8 @@ has_postgresql() { compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null && c
 has_redis() { command -v redis-server >/dev/null; }
 has_maven() { command -v mvn >/dev/null; }
 has_curl() { command -v curl >/dev/null; }
+has_openssl() { command -v openssl >/dev/null; }
+has_promtool() { command -v promtool >/dev/null; } # checks alert rules; the server beside it is not run
 has_python() { # 3.11 or later, able to make virtual environments
     command -v python3 >/dev/null &&
         python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
@@ -23,6 +25,17 @@ has_jdk() { # 17 or later, with the compiler
     [ "${version%%.*}" -ge 17 ] 2>/dev/null
 }
 
+has_r() { # with the packages of the dashboard and its tests
+    command -v Rscript >/dev/null &&
+        Rscript -e 'for (name in c("shiny", "bslib", "curl", "later", "jsonlite", "data.table", "testthat")) stopifnot(nzchar(system.file(package = name)))' >/dev/null 2>&1
+}
+has_buildah() { command -v buildah >/dev/null && command -v mmdebstrap >/dev/null; } # builds images without a daemon
+has_chromium() { [ -x /usr/bin/chromium ]; }
+has_node() { # 18.19 or later, with npm
+    command -v npm >/dev/null &&
+        node -e 'const [a, b] = process.versions.node.split("."); process.exit(a > 18 || (a == 18 && b >= 19) ? 0 : 1)' 2>/dev/null
+}
+
 missing=()
 has_postgresql || missing+=(postgresql)
 has_redis || missing+=(redis-server)
@@ -30,9 +43,15 @@ has_jdk || missing+=(default-jdk-headless)
 has_maven || missing+=(maven)
 has_python || missing+=(python3 python3-venv)
 has_curl || missing+=(curl)
+has_openssl || missing+=(openssl)
+has_promtool || missing+=(prometheus)
+has_r || missing+=(r-base-core r-cran-shiny r-cran-bslib r-cran-curl r-cran-later r-cran-jsonlite r-cran-data.table r-cran-testthat)
+has_chromium || missing+=(chromium)
+has_buildah || missing+=(buildah mmdebstrap)
+has_node || missing+=(nodejs npm)
 
 if [ ${#missing[@]} -eq 0 ]; then
-    say "PostgreSQL, Redis, JDK, Maven, Python and curl are installed"
+    say "PostgreSQL, Redis, JDK, Maven, Python, R, Chromium, Node, curl, OpenSSL, promtool and buildah are installed"
     exit 0
 fi
 
@@ -73,16 +92,17 @@ if wants postgresql; then
 else
     quietly apt install --no-install-recommends "${missing[@]}"
 fi
-if wants redis-server; then
-    # The package starts a service of its own; we neither need it nor leave it.
+for service in redis-server prometheus; do
+    # The packages start services of their own; we neither need them nor leave them.
+    wants "$service" || continue
     if [ -d /run/systemd/system ]; then
-        quietly "${root[@]}" systemctl disable --now redis-server
-    elif [ -x /etc/init.d/redis-server ]; then
-        "${root[@]}" /etc/init.d/redis-server stop >/dev/null 2>&1 || true
+        quietly "${root[@]}" systemctl disable --now "$service"
+    elif [ -x "/etc/init.d/$service" ]; then
+        "${root[@]}" "/etc/init.d/$service" stop >/dev/null 2>&1 || true
     fi
-fi
+done
 say "installed ($((SECONDS - started)) s)"
 
-for part in postgresql redis jdk maven python curl; do
+for part in postgresql redis jdk maven python curl openssl promtool r chromium buildah node; do
     "has_$part" || { say "$part is still missing or too old after the installation"; exit 1; }
 done
