@@ -7,7 +7,7 @@
 help: ## list what there is to type
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
-demo: ## show transfers between two provinces on real parts; PEOPLE=30, or DATA=<folder of NDJSON>
+demo: ## show transfers and the national table on real parts; PEOPLE=300 MOVERS=30, or DATA=<folder of NDJSON>
 	@cargo xtask demo
 
 test: ## check everything, then test the whole system on a stack of its own

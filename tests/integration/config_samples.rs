@@ -27,7 +27,7 @@ fn crates_with(file: &str) -> BTreeSet<String> {
 fn every_sample_is_among_those_tested_here() {
     assert_eq!(
         crates_with("config.example.yaml"),
-        ["inbound-transfer", "outbound-transfer"].map(str::to_owned).into()
+        ["aggregator", "federator", "inbound-transfer", "outbound-transfer"].map(str::to_owned).into()
     );
     assert_eq!(crates_with("jurisdictions.example.yaml"), ["peers".to_owned()].into());
 }
@@ -41,11 +41,31 @@ fn the_outbound_sample_is_read_and_shows_the_defaults() {
 }
 
 #[test]
+fn the_aggregators_sample_is_read_and_shows_the_defaults() {
+    let config: aggregator::config::Config = sample("aggregator");
+    assert_eq!(config.contradictions(), Vec::<String>::new());
+    let (collect, release) =
+        (aggregator::config::CollectConfig::default(), aggregator::config::ReleaseConfig::default());
+    assert_eq!(format!("{:?}", config.collect), format!("{collect:?}"));
+    assert_eq!(format!("{:?}", config.release), format!("{release:?}"));
+}
+
+#[test]
 fn the_inbound_sample_is_read_and_shows_the_defaults() {
     let config: inbound_transfer::config::Config = sample("inbound-transfer");
     assert_eq!(config.contradictions(), Vec::<String>::new());
     let defaults = inbound_transfer::config::IntakeConfig::default();
     assert_eq!(format!("{:?}", config.intake), format!("{defaults:?}"));
+}
+
+#[test]
+fn the_federators_sample_is_read_and_shows_the_defaults() {
+    let config: federator::config::Config = sample("federator");
+    assert_eq!(config.contradictions(), Vec::<String>::new());
+    let sources = federator::config::SourcesConfig::default();
+    assert_eq!(format!("{:?}", config.sources), format!("{sources:?}"));
+    let readers = federator::config::ReadersConfig::default();
+    assert_eq!(format!("{:?}", config.readers), format!("{readers:?}"));
 }
 
 #[test]

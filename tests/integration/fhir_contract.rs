@@ -11,6 +11,7 @@ use fhir_client::{FhirError, FhirServer, FhirServerOptions};
 use serde_json::{Value, json};
 use test_kit::World;
 
+mod feed;
 mod reads;
 mod writes;
 
@@ -33,6 +34,10 @@ macro_rules! contract {
 }
 
 contract! {
+    feed:
+        what_changes_is_found_in_its_order_by_pages_that_begin_where_the_last_one_ended,
+        what_was_deleted_is_told_with_its_version_unless_it_has_come_back,
+        the_server_tells_its_time;
     reads:
         a_search_sees_what_was_written_a_moment_ago_over_all_its_pages,
         a_deleted_resource_is_told_from_one_that_never_was,
@@ -44,7 +49,8 @@ contract! {
         provenance_and_audit_events_are_found_by_what_they_are_about,
         an_unknown_search_parameter_is_refused,
         searches_asked_together_answer_as_each_would_alone_and_never_from_a_cache,
-        every_resource_has_a_version_and_a_time;
+        every_resource_has_a_version_and_a_time,
+        a_validation_tells_errors_and_stores_nothing;
     writes:
         putting_the_same_content_again_makes_no_new_version,
         what_the_server_sets_in_meta_is_no_content,

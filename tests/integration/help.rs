@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
-const SERVICES: [&str; 2] = ["inbound-transfer", "outbound-transfer"];
+const SERVICES: [&str; 4] = ["aggregator", "federator", "inbound-transfer", "outbound-transfer"];
 
 /// Exit code for a configuration that cannot be used (`EX_USAGE` of sysexits).
 const BAD_CONFIG: i32 = 64;
@@ -99,6 +99,26 @@ fn inbound_transfer_says_what_it_is_for() {
 }
 
 #[test]
+fn federator_says_what_it_is_for() {
+    insta::assert_snapshot!(printed(&run("federator", &["--help"])), @r"
+    Answers with the national table: every province's release, side by side.
+
+    Usage: federator [OPTIONS] [COMMAND]
+
+    Commands:
+      serve         Serves until SIGTERM (the default)
+      migrate       Brings the database to this version's schema, as its owner, and ends
+      check-config  Reads and checks the configuration and ends
+      help          Print this message or the help of the given subcommand(s)
+
+    Options:
+          --config <CONFIG>  The configuration file (YAML) [default: config.yaml]
+      -h, --help             Print help
+      -V, --version          Print version
+    ");
+}
+
+#[test]
 fn every_service_names_its_version() {
     for service in SERVICES {
         let expected = format!("{service} {}\n", env!("CARGO_PKG_VERSION"));
@@ -128,14 +148,16 @@ fn an_unknown_key_is_refused_by_name() {
 
 #[test]
 fn a_contradiction_is_refused_with_what_to_change() {
-    for (service, key) in
-        [("outbound-transfer", "transfers.lease_seconds"), ("inbound-transfer", "intake.lease_seconds")]
-    {
+    for (service, key, name) in [
+        ("outbound-transfer", "transfers.lease_seconds", "lease_seconds"),
+        ("inbound-transfer", "intake.lease_seconds", "lease_seconds"),
+        ("federator", "sources.timeout_milliseconds", "deadline_milliseconds"),
+    ] {
         let short = |text: String| {
-            let shown =
-                text.lines().find_map(|line| line.trim().strip_prefix("lease_seconds: ")).expect("a lease");
+            let start = format!("{name}: ");
+            let shown = text.lines().find_map(|line| line.trim().strip_prefix(&start)).expect("the setting");
             let value = shown.split_whitespace().next().expect("a value");
-            text.replace(&format!("lease_seconds: {value}"), "lease_seconds: 1")
+            text.replace(&format!("{name}: {value}"), &format!("{name}: 1"))
         };
         let output = check(service, changed_sample(service, short).path());
         let said = String::from_utf8_lossy(&output.stderr).into_owned();

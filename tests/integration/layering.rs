@@ -40,6 +40,7 @@ const ABOVE_SERVICES: &[&str] = &[
     "audit",
     "work-queue",
     "peers",
+    "disclosure",
     "service-kit",
 ];
 
@@ -55,6 +56,7 @@ const TABLE: &[Rule] = &[
     Rule { name: "audit", may_use: &["domain"], must_not_use: &["axum", "reqwest"] },
     Rule { name: "work-queue", may_use: &[], must_not_use: &["axum", "sqlx"] },
     Rule { name: "peers", may_use: &["domain"], must_not_use: &["axum", "sqlx"] },
+    Rule { name: "disclosure", may_use: &[], must_not_use: IO },
     Rule {
         name: "service-kit",
         may_use: &["domain", "contracts", "mtls", "auth", "audit"],
@@ -62,6 +64,12 @@ const TABLE: &[Rule] = &[
     },
     Rule { name: "outbound-transfer", may_use: ABOVE_SERVICES, must_not_use: &[] },
     Rule { name: "inbound-transfer", may_use: ABOVE_SERVICES, must_not_use: &[] },
+    Rule { name: "aggregator", may_use: ABOVE_SERVICES, must_not_use: &[] },
+    Rule {
+        name: "federator",
+        may_use: &["domain", "fhir", "contracts", "mtls", "auth", "audit", "peers", "service-kit"],
+        must_not_use: &["sqlx"],
+    },
     Rule {
         name: "iidictl",
         may_use: &["domain", "contracts", "mtls", "auth", "audit", "peers"],
@@ -71,9 +79,10 @@ const TABLE: &[Rule] = &[
     Rule { name: "test-kit", may_use: ANYTHING, must_not_use: &[] },
     Rule {
         name: "benchmarks",
-        may_use: &["domain", "fhir-client", "local-stack", "test-kit"],
+        may_use: &["domain", "contracts", "fhir-client", "local-stack", "test-kit"],
         must_not_use: &["axum"],
     },
+    Rule { name: "simulation", may_use: ANYTHING, must_not_use: &["redis", "kube"] },
     Rule { name: "iidi-tests", may_use: ANYTHING, must_not_use: &[] },
     Rule {
         name: "xtask",
@@ -98,9 +107,11 @@ const HOLDERS: &[(&str, &[&str])] = &[
             "service-kit",
             "outbound-transfer",
             "inbound-transfer",
+            "aggregator",
             "local-stack", // its own tests only, see its line of the table
             "test-kit",
             "benchmarks", // counters of PostgreSQL, and the floor that is measured beside
+            "simulation", // the judge reads ledgers itself
             "iidi-tests",
             "xtask",
         ],
@@ -109,11 +120,14 @@ const HOLDERS: &[(&str, &[&str])] = &[
 
 /// What may be a normal dependency of these alone.
 const NORMAL_DEPENDENCY_OF: &[(&str, &[&str])] = &[
-    ("local-stack", &["xtask", "test-kit", "benchmarks"]),
+    ("local-stack", &["xtask", "test-kit", "benchmarks", "simulation"]),
     ("test-kit", &["iidi-tests", "benchmarks"]),
     ("benchmarks", &[]),
-    ("outbound-transfer", &["test-kit"]),
-    ("inbound-transfer", &["test-kit"]),
+    ("simulation", &[]),
+    ("outbound-transfer", &["test-kit", "simulation"]),
+    ("inbound-transfer", &["test-kit", "simulation"]),
+    ("aggregator", &[]),
+    ("federator", &[]),
     ("iidi-tests", &[]),
     ("xtask", &[]),
 ];

@@ -10,35 +10,51 @@ use test_kit::{Person, World};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 
-/// An operator of one province.
+mod releases;
+mod sources;
+
+/// An operator with a configuration and a token.
 struct Operator {
     config: PathBuf,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Operator {
+    /// An operator of a province's transfers.
     fn of(world: &World, province: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| {
-            let path = folder.path().join(name);
-            std::fs::write(&path, text).unwrap();
-            path
-        };
-        let scopes = ["transfer.request", "transfer.read", "transfer.operate"];
-        let token = write("token", &world.token(province, &scopes));
-        let database = write("database", &world.service_database_url(province, Outbound));
+        let token = world.token(province, &["transfer.request", "transfer.read", "transfer.operate"]);
         let tls = world.stack().certificate(province, "outbound-transfer").unwrap();
-        let text = toml::to_string(&json!({
+        let mut operator = Self::with(&token, &json!({}));
+        let database = operator.write("database", &world.service_database_url(province, Outbound));
+        operator.configure(&json!({
             "server": world.outbound(province).base(),
             "inbound_server": world.arrivals(province).base(),
-            "token_file": token,
             "admin": [world.admin(province, Outbound), world.admin(province, Inbound)],
             "directory": world.directory(),
             "database_url_file": database,
             "tls": {"certificate": tls.certificate, "key": tls.key, "roots": tls.roots, "crl": tls.crl},
-        }))
-        .unwrap();
-        Self { config: write("config.toml", &text), _folder: folder }
+        }));
+        operator
+    }
+
+    fn with(token: &str, config: &Value) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut operator = Self { config: folder.path().join("config.toml"), folder };
+        operator.write("token", token);
+        operator.configure(config);
+        operator
+    }
+
+    fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    fn configure(&mut self, config: &Value) {
+        let mut config = config.clone();
+        config["token_file"] = json!(self.folder.path().join("token"));
+        self.config = self.write("config.toml", &toml::to_string(&config).unwrap());
     }
 
     async fn run(&self, arguments: &[&str]) -> Output {
@@ -181,6 +197,17 @@ async fn a_check_names_what_is_wrong_and_a_verification_what_was_altered() {
     let whole = operator.run(&verify).await;
     assert_eq!(whole.status.code(), Some(0), "{}", text(&whole));
     assert!(text(&whole).starts_with("the audit trail is whole"), "{}", text(&whole));
+    // What it ends with is what the next one takes.
+    let said = text(&whole);
+    let kept = said.lines().last().unwrap().trim();
+    let again = operator.run(&["audit", "verify", "--head", kept]).await;
+    assert_eq!(again.status.code(), Some(0), "{}", text(&again));
+    let (chain, place) = kept.split_once(':').unwrap();
+    let (number, _) = place.split_once(':').unwrap();
+    let other = format!("{chain}:{number}:{}", "0".repeat(64));
+    let anew = operator.run(&["audit", "verify", "--head", &other]).await;
+    assert_eq!(anew.status.code(), Some(1));
+    assert!(text(&anew).contains("a chain was written anew"), "{}", text(&anew));
     let owner = world.database("ON", Outbound).await;
     sqlx::query("UPDATE audit_event SET actor = 'nobody' WHERE action = 'transfer.sealed'")
         .execute(&owner)

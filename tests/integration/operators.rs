@@ -4,7 +4,7 @@ use contracts::Problem;
 use contracts::peer::{LaneState, PeerList, PeerView};
 use contracts::transfer::TransferView;
 use domain::{TransferId, TransferState};
-use local_stack::ProvinceService::{Inbound, Outbound};
+use local_stack::ProvinceService::Outbound;
 use reqwest::{Method, Response};
 use serde_json::json;
 use test_kit::api::OutboundApi;
@@ -14,25 +14,6 @@ use test_kit::{Person, World, eventually};
 mod endings;
 mod lanes;
 mod words;
-
-/// A world in which ON sends to a gateway that the test has in its hands.
-async fn world_with_gateway(name: &str) -> (World, Gateway) {
-    let world = World::prepared(name, &[("ON", Outbound), ("BC", Inbound)]).await;
-    let gateway = Gateway::start(&world).await;
-    world.start("ON", Outbound, "", &|_| {}, &[]).await;
-    (world, gateway)
-}
-
-/// Sends a new person's record, to be answered in this way.
-async fn send(world: &World, gateway: &Gateway, answer: Answer) -> TransferId {
-    let person = Person::new().doses(1);
-    person.upload(&world.fhir("ON")).await;
-    let id = TransferId::generate();
-    gateway.answer(id, answer);
-    let body = json!({"patient_id": person.id(), "transfer_to": "BC", "approval_ref": "test"});
-    assert_eq!(world.outbound("ON").ask(id, &body).await.status(), 202);
-    id
-}
 
 async fn operate(api: &OutboundApi, path: &str) -> Response {
     let call = api.call(Method::POST, path).json(&json!({"reason": "a test"}));

@@ -8,7 +8,7 @@ use futures::future::join_all;
 use serde_json::{Value, json};
 use test_kit::{Original, World, copy_id, url_of};
 
-mod synthesizer;
+use crate::synthesizer;
 
 const FILES: [(&str, usize); 3] = [("Patient", 13), ("Immunization", 161), ("AllergyIntolerance", 11)];
 
@@ -88,25 +88,34 @@ async fn a_real_exports_people_go_through_whole() {
 
 #[tokio::test]
 async fn the_synthesizers_people_pass_the_gate() {
-    let folder = tempfile::tempdir().unwrap();
-    let seed = (uuid::Uuid::new_v4().as_u128() % 1_000_000_000).to_string();
-    let out = folder.path().to_str().unwrap();
-    let arguments = ["generate", "--pt", "ON", "--people", "30", "--as-of", "2026-11-01", "--seed", &seed];
-    synthesizer::run(&[&arguments[..], &["--out", out]].concat()).await;
+    // A schedule of its own twice, the stand-in twice, with health numbers of four kinds.
+    for province in ["ON", "BC", "QC", "NT"] {
+        let folder = tempfile::tempdir().unwrap();
+        let seed = (uuid::Uuid::new_v4().as_u128() % 1_000_000_000).to_string();
+        let out = folder.path().to_str().unwrap();
+        let who = ["generate", "--pt", province, "--people", "30", "--as-of", "2026-11-01", "--seed", &seed];
+        synthesizer::run(&[&who[..], &["--moved-share", "0.3", "--out", out]].concat()).await;
+        let checked = checked_by_the_gate(folder.path(), &format!("{province}, seed {seed}"));
+        assert_eq!(checked["Patient"], 30, "{province}, seed {seed}");
+        for resource_type in
+            ["Immunization", "AllergyIntolerance", "Organization", "Practitioner", "Location"]
+        {
+            assert!(checked.contains_key(resource_type), "{province}: no {resource_type} in {checked:?}");
+        }
+    }
+}
 
+fn checked_by_the_gate(folder: &Path, whose: &str) -> BTreeMap<String, usize> {
     let mut checked = BTreeMap::<String, usize>::new();
-    for file in std::fs::read_dir(folder.path()).unwrap() {
+    for file in std::fs::read_dir(folder).unwrap() {
         let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
         for line in text.lines() {
             let limits = fhir::gate::Limits::default();
             let resource = fhir::gate::parse(line.as_bytes(), &limits).expect("a document");
             let issues = fhir::gate::check_resource(&resource);
-            assert!(issues.is_empty(), "seed {seed}, {}: {issues:?}", url_of(&resource));
+            assert!(issues.is_empty(), "{whose}, {}: {issues:?}", url_of(&resource));
             *checked.entry(resource["resourceType"].as_str().unwrap().to_owned()).or_default() += 1;
         }
     }
-    assert_eq!(checked["Patient"], 30, "seed {seed}");
-    for resource_type in ["Immunization", "AllergyIntolerance", "Organization", "Practitioner", "Location"] {
-        assert!(checked.contains_key(resource_type), "seed {seed}: no {resource_type} in {checked:?}");
-    }
+    checked
 }

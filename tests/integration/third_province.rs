@@ -10,7 +10,7 @@ use test_kit::{Person, World, assert_arrived_once, eventually, package_of};
 
 /// The processes of a province's services in a world.
 fn processes(world: &World, province: &str) -> Vec<u32> {
-    let names = ProvinceService::ALL
+    let names = [ProvinceService::Inbound, ProvinceService::Outbound]
         .map(|service| format!("{}-{}-{}", province.to_lowercase(), service.binary(), world.name()));
     let all = Stack::status(world.stack().layout());
     let running: Vec<u32> = all

@@ -1,1 +1,3 @@
-//! Tests only; see `integration/`.
+//! What more than one of the test programs needs; the tests are in `integration/` and `deploy/`.
+
+pub mod measures;

@@ -17,7 +17,7 @@ pub struct Bench {
     /// Only what needs no stack: the crates' own benchmarks.
     #[arg(long)]
     no_stack: bool,
-    /// Only transfers: not the crates' own benchmarks.
+    /// Only what needs a stack: not the crates' own benchmarks.
     #[arg(long, conflicts_with = "no_stack")]
     transfers: bool,
     /// Leave out the real FHIR servers, which take a minute to start and to warm up.
@@ -37,7 +37,7 @@ impl Bench {
             let layout = Layout::at(&self.state);
             let _alone = alone(&layout)?;
             let outcome = until_interrupted(self.on_a_stack(&layout)).await;
-            let removed = remove(&layout).await;
+            let removed = stack::remove(&layout).await;
             outcome.and(removed)?;
         }
         if !self.transfers {
@@ -49,7 +49,7 @@ impl Bench {
 
     async fn on_a_stack(&self, layout: &Layout) -> Result<()> {
         let binaries = build::for_measuring()?;
-        remove(layout).await?;
+        stack::remove(layout).await?;
         // At first without FHIR servers: they would take part in what is measured without them.
         let provinces = ["ON", "BC"].map(str::to_owned).to_vec();
         let without = StackOptions { provinces, hapi: None };
@@ -59,11 +59,13 @@ impl Bench {
         measure(&["speed"]).await?;
         measure(&["transfers"]).await?;
         measure(&["transfers", "--concurrency", "32"]).await?;
+        measure(&["national"]).await?;
         if !self.no_fhir {
             let hapi = HapiOptions { quick_start: false, heap: "768m".to_owned(), ..HapiOptions::default() };
             let with = StackOptions { hapi: Some(hapi), ..without };
             Stack::up(layout, &with, &|line| say(&format!("  {line}"))).await?;
             measure(&["real"]).await?;
+            measure(&["national", "--real"]).await?;
         }
         Ok(())
     }
@@ -75,11 +77,6 @@ async fn measure(binaries: &Path, layout: &Layout, arguments: &[&str]) -> Result
     let status = command.kill_on_drop(true).status().await.context("running the benchmarks")?;
     ensure!(status.success(), "benchmarks {} has failed", arguments.join(" "));
     Ok(())
-}
-
-async fn remove(layout: &Layout) -> Result<()> {
-    Stack::down(layout, &|_| ()).await.context("stopping the stack")?;
-    Stack::wipe(layout).await
 }
 
 /// Runs the benchmarks that crates have of their own.

@@ -4,7 +4,7 @@
 //! line is always the sum of all runners: `N passed, N failed`.
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -15,6 +15,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{build, repository, say, stack};
 
+mod dashboard;
+mod images;
 mod runner;
 mod tally;
 
@@ -22,10 +24,13 @@ use runner::Runner;
 
 /// The package whose tests need the stack, and those of its modules that do not.
 const SYSTEM_TESTS: &str = "iidi-tests";
-const WITHOUT_STACK: [&str; 3] = ["layering::", "config_samples::", "help::"];
+const WITHOUT_STACK: [&str; 4] = ["layering::", "config_samples::", "help::", "fuzzed::"];
 
 /// The provinces that the tests play on; the third shows that one is added by data.
 const PROVINCES: [&str; 3] = ["ON", "BC", "QC"];
+
+/// How many transfers are simulated: some minutes; any number on demand, by `cargo xtask simulate`.
+const SIMULATED: &str = "5000";
 
 /// Options of `test`.
 #[derive(Args)]
@@ -90,7 +95,8 @@ async fn licences(runner: &mut Runner) -> Result<()> {
     let installed = cargo(&["deny", "--version"]).output().await.is_ok_and(|output| output.status.success());
     if installed {
         let deny = cargo(&["deny", "--offline", "check", "bans", "licenses", "sources"]);
-        return runner.step("bans, licences, sources", deny).await;
+        runner.step("bans, licences, sources", deny).await?;
+        return Ok(());
     }
     let rules = fs::read_to_string(repository().join("deny.toml"))?;
     let bans = rules.lines().filter(|line| line.trim_start().starts_with("{ crate = ")).count();
@@ -98,19 +104,50 @@ async fn licences(runner: &mut Runner) -> Result<()> {
     Ok(())
 }
 
-/// The synthesizer's tests, and all of cargo's that need no stack.
+/// The synthesizer's tests, all of cargo's that need no stack, and the dashboard's.
 async fn tests_without_stack(runner: &mut Runner) -> Result<()> {
     let python = python(runner).await?;
     let mut synthesizer = Command::new(python.join("bin/python"));
     synthesizer.args(["-m", "pytest", "-q"]).current_dir(repository().join("synthesizer"));
     runner.step("synthesizer's tests", synthesizer).await?;
+    let binaries = compiled(runner).await?;
     let unit = ["test", "--locked", "--workspace", "--exclude", SYSTEM_TESTS, "--no-fail-fast"];
     let mut unit = cargo(&unit);
     unit.args(["--", "--show-output"]);
     runner.step("unit and edge tests", unit).await?;
-    let mut outside = cargo(&["test", "--locked", "--package", SYSTEM_TESTS]);
-    outside.args(["--", "--show-output"]).args(WITHOUT_STACK).env("IIDI_BINARIES", build::services()?);
-    runner.step("layering, samples, --help", outside).await
+    let mut outside = tests_of("integration");
+    outside.args(WITHOUT_STACK).env("IIDI_BINARIES", &binaries);
+    runner.step("layering, samples, --help", outside).await?;
+    deployment(runner, &binaries).await?;
+    dashboard::run(runner).await?;
+    images::run(runner).await
+}
+
+/// Builds every program and test at once, so that whatever runs after it finds its parts built: which packages are
+/// named together decides which features their libraries are built with, and so whether they are built again.
+async fn compiled(runner: &mut Runner) -> Result<PathBuf> {
+    let everything = ["build", "--locked", "--workspace", "--bins", "--tests"];
+    runner.step("everything compiled", cargo(&everything)).await?;
+    Ok(build::folder("debug"))
+}
+
+/// One of the test programs, with the features of the whole workspace.
+fn tests_of(name: &str) -> Command {
+    cargo(&["test", "--locked", "--workspace", "--test", name, "--", "--show-output"])
+}
+
+/// The manifests, as a cluster would get them; custom resources against the real API server that holds such.
+async fn deployment(runner: &mut Runner, binaries: &Path) -> Result<()> {
+    let mut tools = Command::new("bash");
+    tools.arg("deploy/local/tools.sh").current_dir(repository());
+    runner.step("deployment tools", tools).await?;
+    let mut tests = tests_of("deploy");
+    tests.env("IIDI_BINARIES", binaries);
+    runner.step("deployment", tests).await?;
+    let directory =
+        ["test", "--locked", "--workspace", "--features", "peers/cluster-tests", "--test", "cluster"];
+    runner.step("directory in a cluster", cargo(&directory)).await?;
+    Ok(())
 }
 
 /// The Python environment of the synthesizer's tests, made anew when its requirements change.
@@ -138,10 +175,9 @@ async fn python(runner: &mut Runner) -> Result<PathBuf> {
 
 /// Starts an empty stack and runs the system tests on it.
 async fn system_tests(runner: &mut Runner, layout: &Layout, filter: Option<&str>) -> Result<()> {
-    let binaries = build::services()?;
+    dashboard::packages(runner).await?; // one of them opens a browser
     // Compiled first: the stack's servers and the compiler would be in each other's way.
-    let compile = cargo(&["test", "--locked", "--package", SYSTEM_TESTS, "--no-run"]);
-    runner.step("system tests compiled", compile).await?;
+    let binaries = compiled(runner).await?;
     let started = Instant::now();
     say("  test stack:");
     stop(layout).await?;
@@ -155,8 +191,8 @@ async fn system_tests(runner: &mut Runner, layout: &Layout, filter: Option<&str>
         PROVINCES.join(", ")
     ));
 
-    let mut tests = cargo(&["test", "--locked", "--package", SYSTEM_TESTS]);
-    tests.args(["--", "--show-output"]).env("IIDI_TEST_STACK", layout.root()).env("IIDI_BINARIES", binaries);
+    let mut tests = tests_of("integration");
+    tests.env("IIDI_TEST_STACK", layout.root()).env("IIDI_BINARIES", &binaries);
     match filter {
         Some(filter) => {
             tests.arg(filter);
@@ -165,7 +201,14 @@ async fn system_tests(runner: &mut Runner, layout: &Layout, filter: Option<&str>
             tests.args(WITHOUT_STACK.iter().flat_map(|done| ["--skip", done])); // they have run before
         }
     }
-    runner.step("system tests", tests).await
+    runner.step("system tests", tests).await?;
+    if filter.is_none() {
+        let mut simulation = Command::new(binaries.join("simulation"));
+        simulation.args(["--transfers", SIMULATED]).env("IIDI_TEST_STACK", layout.root());
+        let said = runner.step("simulated transfers", simulation).await?;
+        say(&format!("    {}", said.lines().last().unwrap_or_default()));
+    }
+    Ok(())
 }
 
 async fn stop(layout: &Layout) -> Result<()> {

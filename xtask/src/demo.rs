@@ -12,6 +12,7 @@ use crate::{StateFolder, build, operator, say, stack};
 
 mod afternoon;
 mod api;
+mod national;
 mod people;
 mod report;
 mod show;
@@ -22,9 +23,12 @@ use people::{Person, Synthesizer};
 /// Options of `demo`.
 #[derive(Args)]
 pub struct Demo {
-    /// How many people Ontario gets.
-    #[arg(long, env = "PEOPLE", default_value_t = 30)]
+    /// How many people each province gets for the national table.
+    #[arg(long, env = "PEOPLE", default_value_t = 300)]
     people: usize,
+    /// How many people move in the first wave.
+    #[arg(long, env = "MOVERS", default_value_t = 30)]
+    movers: usize,
     /// A folder of NDJSON files to fill Ontario with instead.
     #[arg(long, env = "DATA", value_name = "DIR")]
     data: Option<PathBuf>,
@@ -57,13 +61,18 @@ impl Demo {
 
         say(&format!("\n2. Filling {FROM}"));
         world.synthesizer.prepare()?;
+        let residents = people::active(&world.from_fhir, FROM).await?;
         match self.data.as_ref().filter(|folder| !folder.as_os_str().is_empty()) {
             Some(folder) => world.synthesizer.load(folder, &world.from_url)?,
-            None => world.synthesizer.upload(self.people, world.next_seed()?, &world.from_url)?,
+            None => world.synthesizer.upload(self.movers, world.next_seed()?, &world.from_url)?,
         }
 
-        say(&format!("\n3. Everyone moves from {FROM} to {TO}"));
-        let everyone = people::active(&world.from_fhir, FROM).await?;
+        say(&format!("\n3. Everyone who has come moves from {FROM} to {TO}"));
+        let mut everyone = people::active(&world.from_fhir, FROM).await?;
+        if everyone.len() > residents.len() {
+            // An earlier demo's people stay where they are.
+            everyone.retain(|person| residents.iter().all(|other| other.id != person.id));
+        }
         ensure!(!everyone.is_empty(), "{FROM} has nobody to transfer");
         let before = show::people_at(&world.to_fhir).await?;
         let wave = world.out.request_all(&everyone, TO).await?;
@@ -96,6 +105,9 @@ impl Demo {
         say(&format!("\n8. {FROM}'s operator looks around, and the audit trail is verified"));
         world.operator_looks().await?;
 
+        say("\n9. The national table: doses by province and vaccine, with nothing small in it");
+        national::tell(&world, self.people).await?;
+
         say("");
         report::curl_lines(&world, &wave[0])?;
         say(&format!("\ndone in {:.0} s", started.elapsed().as_secs_f64()));
@@ -125,14 +137,12 @@ impl World {
         let files = stack.certificate(FROM, "outbound-transfer")?;
         std::fs::write(&files.crl, stack.authority()?.crl(&[])?).context("writing the revocation list")?;
         let binaries = build::services()?;
+        stop_federator(&stack).await?;
         for province in stack.provinces() {
             stop_services(&stack, province).await?; // they may be of an older build
             local_stack::start_province(&stack, province, &binaries).await?;
         }
-        say(&format!(
-            "   outbound-transfer and inbound-transfer of {} are ready",
-            stack.provinces().join(" and ")
-        ));
+        say(&format!("   the services of {} are ready", stack.provinces().join(" and ")));
         let from_url = stack.fhir_url(FROM)?;
         let from_fhir = FhirServer::new(&from_url, FhirServerOptions::default())?;
         let to_fhir = FhirServer::new(&stack.fhir_url(TO)?, FhirServerOptions::default())?;
@@ -201,6 +211,16 @@ impl World {
         self.out.follow(&wave).await?;
         Ok(wave)
     }
+}
+
+/// Ends the dashboard and the federator, which may be of an older build.
+async fn stop_federator(stack: &Stack) -> Result<()> {
+    for name in ["phac-dashboard", "phac-federator"] {
+        if let Some(process) = ServiceProcess::find(stack.layout(), name) {
+            process.terminate(Duration::from_secs(30)).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn stop_services(stack: &Stack, province: &str) -> Result<()> {

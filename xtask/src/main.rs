@@ -12,7 +12,9 @@ mod build;
 mod check;
 mod demo;
 mod docs;
+mod fuzz;
 mod operator;
+mod simulate;
 mod sqlx_prepare;
 mod stack;
 mod token;
@@ -43,6 +45,10 @@ enum Command {
     Test(check::Test),
     /// Measure the release builds on a stack of their own, each beside what it could not do without.
     Bench(bench::Bench),
+    /// Drive transfers through faults, crashes and replays in virtual time; count what is lost or doubled.
+    Simulate(simulate::Simulate),
+    /// Feed made-up input to what reads what strangers send; see docs/CONTRIBUTING.md.
+    Fuzz(fuzz::Fuzz),
     /// Write the parts of the documentation that are made from the code.
     Docs,
     /// Print a bearer token for a province's API.
@@ -103,6 +109,8 @@ async fn run(command: Command) -> Result<()> {
         Command::Check => check::check().await,
         Command::Test(options) => options.run().await,
         Command::Bench(options) => options.run().await,
+        Command::Simulate(options) => options.run().await,
+        Command::Fuzz(options) => options.run().await,
         Command::Docs => docs::write(),
         Command::Token(options) => options.run(),
         Command::SqlxPrepare(options) => options.run().await,

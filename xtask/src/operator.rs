@@ -14,7 +14,8 @@ const TOKEN: Duration = Duration::from_hours(12);
 pub fn configure(stack: &Stack, province: &str) -> Result<PathBuf> {
     let layout = stack.layout();
     let code = province.to_lowercase();
-    let scopes = ["transfer.request", "transfer.read", "transfer.operate"];
+    let scopes =
+        ["transfer.request", "transfer.read", "transfer.operate", "aggregate.read", "aggregate.operate"];
     let token = layout.secret(&format!("{code}/operator-token"));
     write_private(&token, token_issuer(layout, province)?.mint("operator", &scopes, TOKEN)?.as_bytes())?;
     let database = layout.secret(&format!("{code}/operator-database-url"));

@@ -11,10 +11,11 @@ use local_stack::Stack;
 use crate::{StateFolder, repository, say};
 
 /// The crates with SQL, and whose migrations their queries meet.
-const CRATES: [(&str, &[&str]); 3] = [
+const CRATES: [(&str, &[&str]); 4] = [
     ("audit", &["audit"]),
     ("outbound-transfer", &["audit", "outbound-transfer"]),
     ("inbound-transfer", &["audit", "inbound-transfer"]),
+    ("aggregator", &["audit", "aggregator"]),
 ];
 
 /// Options of `sqlx-prepare`.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
-use local_stack::{HapiOptions, ProcessStatus, Stack, StackOptions};
+use local_stack::{HapiOptions, Layout, ProcessStatus, Stack, StackOptions};
 
 use crate::{StateFolder, repository, say};
 
@@ -46,6 +46,7 @@ impl Up {
                 local_stack::start_province(&stack, province, &binaries).await?;
                 say(&format!("  {:>6.1} s  services of {province} ready", begun.elapsed().as_secs_f64()));
             }
+            local_stack::start_federator(&stack, &binaries).await?;
         }
         say(&format!(
             "up in {:.1} s; everything is in {}",
@@ -130,6 +131,12 @@ impl Logs {
         say(&all[all.len().saturating_sub(self.lines)..].join("\n"));
         Ok(())
     }
+}
+
+/// Ends a stack and removes its data.
+pub(crate) async fn remove(layout: &Layout) -> Result<()> {
+    Stack::down(layout, &|_| ()).await.context("stopping the stack")?;
+    Stack::wipe(layout).await
 }
 
 /// Installs or names what the computer lacks.

@@ -23,6 +23,33 @@ pub struct Head {
     pub hash: String,
 }
 
+/// What no head reads as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a head is CHAIN:NUMBER:HASH, as `audit verify` and the log tell it")]
+pub struct NotAHead;
+
+impl std::fmt::Display for Head {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}:{}:{}", self.chain, self.seq, self.hash)
+    }
+}
+
+impl std::str::FromStr for Head {
+    type Err = NotAHead;
+
+    fn from_str(text: &str) -> Result<Self, NotAHead> {
+        let mut parts = text.rsplitn(3, ':');
+        let (hash, seq, chain) = (parts.next(), parts.next(), parts.next());
+        let (hash, seq, chain) = (hash.ok_or(NotAHead)?, seq.ok_or(NotAHead)?, chain.ok_or(NotAHead)?);
+        let is_hash = hex::decode(hash).is_ok_and(|bytes| bytes.len() == BEGINNING.len());
+        let seq: i64 = seq.parse().map_err(|_| NotAHead)?;
+        if chain.is_empty() || seq < 0 || !is_hash {
+            return Err(NotAHead);
+        }
+        Ok(Self { chain: chain.to_owned(), seq, hash: hash.to_lowercase() })
+    }
+}
+
 /// All columns of a row of the trail.
 #[derive(Debug, Clone)]
 pub(crate) struct Row {
@@ -77,6 +104,17 @@ mod tests {
             peer: Some("BC".to_owned()),
             detail: json!({"b": 1, "a": [true]}),
             writer: "outbound-transfer/1".to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_head_reads_as_it_was_told() {
+        let head = Head { chain: "a:b/1".to_owned(), seq: 7, hash: hex::encode([171; 32]) };
+        assert_eq!(head.to_string().parse(), Ok(head.clone()));
+        assert_eq!(head.to_string().to_uppercase().parse::<Head>().unwrap().hash, head.hash);
+        for wrong in ["", "a:1", "a:1:00", "a:-1:00", ":1:ab", "a:x:ab"] {
+            let wrong = wrong.replace(":ab", &format!(":{}", head.hash));
+            assert_eq!(wrong.parse::<Head>(), Err(NotAHead), "{wrong}");
         }
     }
 

@@ -7,13 +7,18 @@
 //! decides nothing: it writes down. Details are codes and counts; personal data has no place in them.
 
 mod chain;
+mod check;
+mod finding;
 mod store;
+mod told;
 mod trail;
 mod verify;
 
 pub use chain::Head;
-pub use trail::{Trail, TrailDown, Writer, writer_name};
-pub use verify::{Finding, Report, heads_from_log, open, verify};
+pub use finding::{Finding, Report};
+pub use told::heads_from_log;
+pub use trail::{Place, Trail, TrailDown, Writer, writer_name};
+pub use verify::{open, verify};
 
 use chrono::{DateTime, Utc};
 use domain::{Jurisdiction, TransferId};

@@ -5,9 +5,6 @@ use sqlx::PgConnection;
 use crate::AuditEvent;
 use crate::chain::{Hash, Head, Row};
 
-/// A row that no chain holds yet.
-pub(crate) struct Unlinked(pub(crate) Row);
-
 /// Rows that are linked in one transaction.
 const LINKED_AT_ONCE: i64 = 5000;
 
@@ -19,6 +16,34 @@ pub(crate) async fn lock_writer(connection: &mut PgConnection, writer: &str) -> 
         writer
     )
     .fetch_one(connection)
+    .await?;
+    Ok(())
+}
+
+/// Returns the number of the process that serves this connection.
+pub(crate) async fn backend(connection: &mut PgConnection) -> Result<i32, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"-- audit.backend
+        SELECT pg_backend_pid() AS "pid!""#
+    )
+    .fetch_one(connection)
+    .await
+}
+
+/// Ends an earlier connection of this writer, if it is there still.
+pub(crate) async fn end_backend(
+    connection: &mut PgConnection,
+    pid: i32,
+    writer: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"-- audit.end_backend
+        SELECT pg_terminate_backend(pid) AS "ended!" FROM pg_stat_activity
+        WHERE pid = $1 AND application_name = $2"#,
+        pid,
+        writer
+    )
+    .fetch_optional(connection)
     .await?;
     Ok(())
 }
@@ -117,8 +142,8 @@ pub(crate) async fn unlinked(
     connection: &mut PgConnection,
     writer: &str,
     floor: i64,
-) -> Result<Vec<Unlinked>, sqlx::Error> {
-    let rows = sqlx::query_as!(
+) -> Result<Vec<Row>, sqlx::Error> {
+    sqlx::query_as!(
         Row,
         "-- audit.unlinked
         SELECT id, at, action, outcome, forensic, actor, transfer_id, peer, detail, writer FROM audit_event e
@@ -129,8 +154,7 @@ pub(crate) async fn unlinked(
         LINKED_AT_ONCE,
     )
     .fetch_all(connection)
-    .await?;
-    Ok(rows.into_iter().map(Unlinked).collect())
+    .await
 }
 
 /// Returns the other writers with rows behind `floor` that no chain holds, and the highest id there is.

@@ -1,4 +1,4 @@
-//! What transfers cost, measured beside what no implementation could leave out: every result is a ratio within one
+//! What transfers and the national table cost, measured beside what no implementation could leave out: every result is a ratio within one
 //! run. `cargo xtask bench` runs it on a stack of its own; the figures stand in `docs/performance.md`.
 //!
 //! It refuses to measure anything but release builds of the real services, and sends load to the loopback interface
@@ -8,6 +8,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+mod double;
+mod latency;
+mod national;
 mod pair;
 mod people;
 mod processes;
@@ -34,8 +37,10 @@ enum What {
     Real(real::Real),
     /// Requests that the FHIR double answers in process.
     Speed,
+    /// The national table: first load, releases, readers, a federator with a province that hangs.
+    National(national::National),
     /// Serve a FHIR double until standard input is closed.
-    Double(transfers::Double),
+    Double(double::Double),
 }
 
 #[tokio::main]
@@ -48,6 +53,7 @@ async fn main() -> ExitCode {
         What::Transfers(transfers) => transfers.run().await,
         What::Real(real) => real.run().await,
         What::Speed => speed::run().await,
+        What::National(national) => national.run().await,
         What::Double(double) => double.run().await,
     };
     match outcome {

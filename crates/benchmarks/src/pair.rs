@@ -184,7 +184,8 @@ impl std::ops::Sub for DatabaseWork {
     }
 }
 
-fn stack_process(world: &World, record: &str, name: &str) -> Option<Watched> {
+/// Finds a process of the stack by the name in its record.
+pub fn stack_process(world: &World, record: &str, name: &str) -> Option<Watched> {
     let all = Stack::status(world.stack().layout());
     let found = all.into_iter().find(|status| status.running && status.record.name == record)?;
     Some(Watched { name: name.to_owned(), pid: found.record.pid, with_children: record == "postgres" })

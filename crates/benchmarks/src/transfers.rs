@@ -1,19 +1,17 @@
 //! Transfers of one pair of provinces, FHIR doubles answering after a delay, beside the FHIR calls and the commits
 //! that a transfer cannot do without.
 
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use fhir_client::double::FhirDouble;
 use fhir_client::double::serve::DoubleServer;
 use fhir_client::{FhirServer, FhirServerOptions};
 use futures::future::join_all;
 use sqlx::PgPool;
-use tokio::io::{AsyncBufReadExt, BufReader};
-use tokio::process::{Child, Command};
 
+use crate::double::DoubleProcess;
 use crate::pair::{Pair, Run, Setup};
 use crate::people::{self, Person, SHAPES};
 use crate::processes::{Usage, Watched};
@@ -42,8 +40,8 @@ impl Transfers {
     pub async fn run(self) -> Result<()> {
         let run = std::process::id();
         let script = record(run).await?;
-        let origin = DoubleProcess::start("FHIR double of ON", self.delay).await?;
-        let destination = DoubleProcess::start("FHIR double of BC", self.delay).await?;
+        let origin = DoubleProcess::start("FHIR double of ON", self.delay, 0).await?;
+        let destination = DoubleProcess::start("FHIR double of BC", self.delay, 0).await?;
         let bases = (origin.base.as_str(), destination.base.as_str());
         let pair =
             Pair::start(Setup { origin: bases.0, destination: bases.1, concurrency: self.concurrency })
@@ -189,49 +187,4 @@ fn since(now: Usage, before: Usage) -> Usage {
 #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
 fn as_f64(count: i64) -> f64 {
     count as f64
-}
-
-/// Options of `double`.
-#[derive(Args)]
-pub struct Double {
-    /// What each call waits, in milliseconds.
-    #[arg(long, default_value_t = 5)]
-    delay: u64,
-}
-
-impl Double {
-    /// Serves until the caller goes, which closes our standard input.
-    pub async fn run(self) -> Result<()> {
-        let server = DoubleServer::start(FhirDouble::default(), 0, Duration::from_millis(self.delay)).await?;
-        say(server.base());
-        let mut lines = BufReader::new(tokio::io::stdin()).lines();
-        while lines.next_line().await?.is_some() {}
-        Ok(())
-    }
-}
-
-/// A double in a process of its own, so that what it costs is told apart.
-struct DoubleProcess {
-    name: &'static str,
-    base: String,
-    child: Child,
-}
-
-impl DoubleProcess {
-    async fn start(name: &'static str, delay: u64) -> Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(["double", "--delay", &delay.to_string()])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let output = child.stdout.take().context("a double without output")?;
-        let base =
-            BufReader::new(output).lines().next_line().await?.context("a double that does not start")?;
-        Ok(Self { name, base, child })
-    }
-
-    fn watched(&self) -> Watched {
-        Watched { name: self.name.to_owned(), pid: self.child.id().unwrap_or_default(), with_children: false }
-    }
 }

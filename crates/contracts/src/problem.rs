@@ -86,8 +86,16 @@ catalogue! {
     OriginNotProven, "origin-not-proven", UNPROCESSABLE_ENTITY, Sender, false, "A record is said to be ours, but no such original of this person exists.";
     DeletedHere, "deleted-here", UNPROCESSABLE_ENTITY, Operator, false, "A record of the package was received before and has been deleted here.";
     IdentifierConflict, "identifier-conflict", UNPROCESSABLE_ENTITY, Operator, false, "A business identifier is already used here for another event.";
+    // the national table
+    ReleaseInvalid, "release-invalid", BAD_GATEWAY, Operator, true, "A province's release breaks the contract and is not taken over.";
+    ReleaseOutdated, "release-outdated", BAD_GATEWAY, Operator, true, "A province's release is older than it should be.";
+    NewSeriesNeeded, "new-series-needed", CONFLICT, Operator, false, "The counting rules have changed: the next release begins a new series, on an operator's word.";
+    SourceTimeout, "source-timeout", GATEWAY_TIMEOUT, Nobody, true, "A province did not answer in time.";
+    SourceSuspended, "source-suspended", SERVICE_UNAVAILABLE, Operator, true, "A province is suspended; its data is left out.";
+    SourcesMissing, "sources-missing", SERVICE_UNAVAILABLE, Nobody, true, "Not every province's current data is here, and only a complete table was asked for.";
+    NoSource, "no-source", SERVICE_UNAVAILABLE, Nobody, true, "No province's data is here.";
     // the service itself
-    RateLimited, "rate-limited", TOO_MANY_REQUESTS, Nobody, true, "More packages came in a minute than the caller may send; try again after the time named.";
+    RateLimited, "rate-limited", TOO_MANY_REQUESTS, Nobody, true, "More came in a minute than the caller may send; try again after the time named.";
     Busy, "busy", SERVICE_UNAVAILABLE, Nobody, true, "Too much is in progress; try again after the time named.";
     FhirServerUnavailable, "fhir-server-unavailable", SERVICE_UNAVAILABLE, Nobody, true, "The FHIR server does not answer or refuses to work.";
     FhirServerRefused, "fhir-server-refused", INTERNAL_SERVER_ERROR, Operator, true, "The FHIR server refused what was written to it.";

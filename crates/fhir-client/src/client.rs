@@ -227,7 +227,7 @@ impl FhirServer {
         self.call(request).await.map(|_: Value| ())
     }
 
-    async fn post_search(
+    pub(crate) async fn post_search(
         &self,
         resource_type: &str,
         form: &[(&str, &str)],
@@ -250,7 +250,7 @@ impl FhirServer {
         self.call(request).await
     }
 
-    async fn call(&self, request: FhirRequest) -> Result<Value, FhirError> {
+    pub(crate) async fn call(&self, request: FhirRequest) -> Result<Value, FhirError> {
         let answer = self.transport.call(request).await?;
         if !answer.status.is_success() {
             return Err(FhirError::from_answer(answer.status, &answer.body));

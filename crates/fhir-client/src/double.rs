@@ -225,12 +225,14 @@ fn route(store: &mut Store, request: &FhirRequest, now: Time) -> Result<FhirResp
     let method = &request.method;
     match segments.as_slice() {
         [] if method == Method::POST => bundle::post(store, &request.body, cache, now),
-        [] if method == Method::GET => search::page(store, query),
+        [] if method == Method::GET => search::page(store, query, now),
         ["metadata"] if method == Method::GET => Ok(outcome::capabilities()),
         [resource_type, "_search"] if method == Method::POST => {
-            search::search(store, resource_type, form(), cache)
+            search::search(store, resource_type, form(), cache, now)
         }
-        [resource_type] if method == Method::GET => search::search(store, resource_type, query, cache),
+        [_, "$validate"] if method == Method::POST => Ok(outcome::validated(&request.body)),
+        [resource_type] if method == Method::GET => search::search(store, resource_type, query, cache, now),
+        [resource_type, "_history"] if method == Method::GET => search::history(store, resource_type, query),
         [resource_type] if method == Method::POST => {
             change::one(store, change::Method::Post, resource_type, None, &request.body, now)
         }

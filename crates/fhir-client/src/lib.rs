@@ -9,9 +9,11 @@ mod client;
 #[cfg(feature = "double")]
 pub mod double;
 mod error;
+pub mod feed;
 mod paging;
 mod together;
 mod transport;
+mod validate;
 
 pub use client::{FhirServer, FhirServerOptions, Found, TransactionResponse, WrittenVersion};
 pub use error::FhirError;

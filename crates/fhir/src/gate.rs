@@ -21,6 +21,8 @@ mod walk;
 #[cfg(test)]
 mod broken_bundles;
 #[cfg(test)]
+mod broken_details;
+#[cfg(test)]
 mod broken_documents;
 #[cfg(test)]
 mod properties;

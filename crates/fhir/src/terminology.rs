@@ -3,6 +3,7 @@
 //! The table is of one version (see its header) and answers for the National Vaccine Catalogue's SNOMED CT codes
 //! and for CVX. A code it does not know is no error: it is [`Diseases::Unmapped`], and the original stays.
 
+mod generics;
 mod systems;
 #[rustfmt::skip]
 mod tables;
@@ -12,6 +13,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+pub use generics::{GENERICS, Generic, abbreviation, generic};
 pub use systems::{ABSENT_UNKNOWN, CVX, SNOMED, normalise_cvx, normalise_system};
 pub use vaccine::{Kind, Vaccine};
 

@@ -65,6 +65,28 @@ impl Api {
         )
     }
 
+    /// Makes a client of the aggregator's own API.
+    pub fn aggregator(config: &Config) -> Result<Self> {
+        let base = config.aggregator_server.as_deref();
+        Self::new(
+            base.context(
+                "no aggregator: give --aggregator-server, IIDI_AGGREGATOR_SERVER or `aggregator_server` in the configuration",
+            )?,
+            config,
+        )
+    }
+
+    /// Makes a client of the federator's API.
+    pub fn federator(config: &Config) -> Result<Self> {
+        let base = config.federator_server.as_deref();
+        Self::new(
+            base.context(
+                "no federator: give --federator-server, IIDI_FEDERATOR_SERVER or `federator_server` in the configuration",
+            )?,
+            config,
+        )
+    }
+
     fn new(base: &str, config: &Config) -> Result<Self> {
         let file = config.token_file.as_deref();
         let file = file

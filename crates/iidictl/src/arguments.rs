@@ -4,14 +4,19 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-/// Operates a province's transfer services.
+pub use release::{Publish, Release};
+
+mod release;
+
+/// Operates a province's services, and reads how it stands with the national table.
 #[derive(Parser)]
 #[command(
     name = "iidictl",
     max_term_width = 100,
     after_help = "Exit codes: 0 fine, 1 error, 2 usage, 3 rejected by the \
-destination, 4 timed out.\nThe configuration is TOML: server, inbound_server, token_file, admin = [addresses], \
-directory, database_url_file,\nand [tls] certificate, key, roots, crl."
+destination, 4 timed out.\n`sources` ends with 1 unless every province is ok.\nThe configuration is TOML: server, \
+inbound_server, aggregator_server, federator_server, token_file,\nadmin = [addresses], directory, database_url_file, \
+and [tls] certificate, key, roots, crl."
 )]
 pub struct Arguments {
     /// The configuration file [default: ~/.config/iidi/config.toml].
@@ -23,6 +28,12 @@ pub struct Arguments {
     /// The inbound service's own API.
     #[arg(long, global = true, env = "IIDI_INBOUND_SERVER")]
     pub inbound_server: Option<String>,
+    /// The aggregator's own API.
+    #[arg(long, global = true, env = "IIDI_AGGREGATOR_SERVER")]
+    pub aggregator_server: Option<String>,
+    /// The federator's API.
+    #[arg(long, global = true, env = "IIDI_FEDERATOR_SERVER")]
+    pub federator_server: Option<String>,
     /// A file with the bearer token.
     #[arg(long, global = true, env = "IIDI_TOKEN_FILE")]
     pub token_file: Option<PathBuf>,
@@ -68,9 +79,35 @@ pub enum Command {
     /// Shows peers, holds their lanes back and lets them go.
     #[command(subcommand)]
     Peer(Peer),
+    /// Publishes the province's protected table, shows and compares what was published.
+    #[command(subcommand)]
+    Release(Release),
+    /// Shows how it stands with each province's data in the national table.
+    Sources,
     /// Verifies the audit trail.
     #[command(subcommand)]
     Audit(Audit),
+    /// Writes a new province's files into the tree that clusters are kept by.
+    Onboard(Onboard),
+}
+
+/// A province that joins.
+#[derive(Args)]
+pub struct Onboard {
+    /// Its code, such as QC.
+    pub code: String,
+    /// Its name in English.
+    #[arg(long)]
+    pub name_en: String,
+    /// Its name in French.
+    #[arg(long)]
+    pub name_fr: String,
+    /// The host that issues the province's tokens.
+    #[arg(long)]
+    pub login: String,
+    /// The tree.
+    #[arg(long, default_value = ".")]
+    pub tree: PathBuf,
 }
 
 /// What can be done with transfers.
@@ -201,7 +238,7 @@ pub struct PeerWord {
 /// What can be done with the audit trail.
 #[derive(Subcommand)]
 pub enum Audit {
-    /// Holds the trail against its chains, and the chains against the heads in the log.
+    /// Holds the trail against its chains, and the chains against the heads that were told of.
     Verify {
         /// A file with the URL of the service's database.
         #[arg(long, value_name = "FILE")]
@@ -209,6 +246,9 @@ pub enum Audit {
         /// Logs of the service (JSON lines), which name the heads of its chains.
         #[arg(long, value_name = "FILE")]
         log: Vec<PathBuf>,
+        /// A head that an earlier verification told, kept where the database's owner cannot write.
+        #[arg(long, value_name = "CHAIN:NUMBER:HASH")]
+        head: Vec<audit::Head>,
     },
 }
 

@@ -16,6 +16,10 @@ pub struct Config {
     pub server: Option<String>,
     /// The inbound service's own API.
     pub inbound_server: Option<String>,
+    /// The aggregator's own API.
+    pub aggregator_server: Option<String>,
+    /// The federator's API.
+    pub federator_server: Option<String>,
     /// A file with the bearer token.
     pub token_file: Option<PathBuf>,
     /// The services' admin addresses.
@@ -40,6 +44,8 @@ impl Config {
         };
         config.server = arguments.server.clone().or(config.server);
         config.inbound_server = arguments.inbound_server.clone().or(config.inbound_server);
+        config.aggregator_server = arguments.aggregator_server.clone().or(config.aggregator_server);
+        config.federator_server = arguments.federator_server.clone().or(config.federator_server);
         config.token_file = arguments.token_file.clone().or(config.token_file);
         Ok(config)
     }

@@ -9,8 +9,11 @@ mod audit_trail;
 mod check;
 mod config;
 mod exit;
+mod onboard;
 mod output;
 mod peer;
+mod release;
+mod sources;
 mod transfer;
 mod words;
 
@@ -46,6 +49,9 @@ async fn run(arguments: Arguments, output: &Output) -> anyhow::Result<Exit> {
         Command::Check => check::run(&config, output).await,
         Command::Transfer(what) => transfer::run(&config, output, what).await,
         Command::Peer(what) => peer::run(&config, output, what).await,
+        Command::Release(what) => release::run(&config, output, what).await,
+        Command::Sources => sources::run(&config, output).await,
         Command::Audit(what) => audit_trail::run(&config, output, what).await,
+        Command::Onboard(what) => onboard::run(output, &what),
     }
 }

@@ -70,10 +70,22 @@ impl Output {
         }
     }
 
+    /// What is said of something, after its name; a colon has a no-break space before it in French.
+    pub fn of(&self, name: &str, said: &str) -> String {
+        let colon = if self.lang == Lang::Fr { "\u{a0}:" } else { ":" };
+        format!("{name}{colon} {said}")
+    }
+
+    /// Asks something on standard error, so that standard output stays what was asked for.
+    #[expect(clippy::print_stderr, reason = "a question is no part of the answer")]
+    pub fn ask(&self, question: Word) {
+        eprint!("{} ", self.word(question));
+    }
+
     /// Says what went wrong, on standard error.
     #[expect(clippy::print_stderr, reason = "errors go where scripts do not read")]
     pub fn complain(&self, error: &anyhow::Error) {
-        eprintln!("{}: {error:#}", self.word(Word::Error));
+        eprintln!("{}", self.of(self.word(Word::Error), &format!("{error:#}")));
     }
 }
 
@@ -94,6 +106,11 @@ fn aligned(heads: &[String], rows: &[Vec<String>]) -> Vec<String> {
 /// Returns a time and how long ago it was: `2026-01-02 03:04:05Z (3 m)`.
 pub fn ago(at: DateTime<Utc>, now: DateTime<Utc>) -> String {
     format!("{} ({})", at.format("%Y-%m-%d %H:%M:%SZ"), span(now - at))
+}
+
+/// Returns a number of seconds in its largest unit.
+pub fn seconds(seconds: u64) -> String {
+    span(i64::try_from(seconds).ok().and_then(TimeDelta::try_seconds).unwrap_or(TimeDelta::MAX))
 }
 
 /// Returns a span in its largest unit.

@@ -83,13 +83,8 @@ fn try_out(output: &Output, run: &TransferDryRun) -> Result<Exit> {
     }
     let word = if run.is_sendable { Word::Sendable } else { Word::NotSendable };
     let counts: Vec<_> = run.counts.iter().map(|(name, count)| format!("{count} {name}")).collect();
-    output.line(&format!(
-        "{}: {} ({} {})",
-        output.word(word),
-        counts.join(", "),
-        run.bytes,
-        output.word(Word::Bytes)
-    ));
+    let sent = format!("{} ({} {})", counts.join(", "), run.bytes, output.word(Word::Bytes));
+    output.line(&output.of(output.word(word), &sent));
     for problem in &run.problems {
         output.line(&format!("  {}", crate::api::Refused(problem.clone())));
     }
@@ -198,6 +193,8 @@ async fn watch(api: &Api, output: &Output, id: TransferId, timeout: Option<u64>)
     let deadline = timeout.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let mut told = 0;
     loop {
+        // The state first: the events asked for afterwards hold the one that ended it.
+        let transfer: TransferView = api.get(&format!("/transfer-request/{id}"), &[]).await?;
         let events: TransferEvents = api.get(&format!("/transfer-request/{id}/events"), &[]).await?;
         for event in events.events.iter().skip(told) {
             if !output.json(event)? {
@@ -205,7 +202,6 @@ async fn watch(api: &Api, output: &Output, id: TransferId, timeout: Option<u64>)
             }
         }
         told = events.events.len();
-        let transfer: TransferView = api.get(&format!("/transfer-request/{id}"), &[]).await?;
         if !transfer.state.is_unfinished() {
             return Ok(match transfer.state {
                 TransferState::Completed => Exit::Fine,

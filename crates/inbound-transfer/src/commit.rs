@@ -85,7 +85,7 @@ pub(crate) async fn carry_out(intake: &Intake, claim: &Claim, plan: &Plan) -> Re
 /// Writes the commit into the ledger and signs the receipt.
 async fn finish(intake: &Intake, claim: &Claim, plan: &Plan) -> Result<String, Refusal> {
     let now = intake.clock.now();
-    let stored = receipt::make(intake, claim, plan, now).await?;
+    let stored = receipt::make(intake, claim, plan, now)?;
     intake.store.committed(claim, &stored, &plan.records, now).await?;
     metrics::counter!("packages_committed_total", "peer" => claim.sender.to_string()).increment(1);
     tracing::info!(transfer.id = %claim.id, peer = %claim.sender, conflicts = plan.conflicts.len(), "committed");

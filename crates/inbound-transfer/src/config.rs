@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use domain::Jurisdiction;
 use mtls::TlsFiles;
+use peers::DirectoryConfig;
 use serde::Deserialize;
 use service_kit::{ApiConfig, Common, ServiceConfig};
 
@@ -59,23 +60,8 @@ fn default_writes() -> usize {
     8
 }
 
-/// The peer directory as a file.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DirectoryConfig {
-    /// `jurisdictions.yaml`.
-    pub file: PathBuf,
-    /// How often it is looked at, in seconds.
-    #[serde(default = "default_poll")]
-    pub poll_seconds: u64,
-}
-
 fn default_tls_poll() -> u64 {
     30
-}
-
-fn default_poll() -> u64 {
-    5
 }
 
 /// How packages are taken in.
@@ -88,11 +74,14 @@ pub struct IntakeConfig {
     pub max_package_bytes: usize,
     /// After how many seconds an arrival may be taken over whose worker has died; a living one renews its claim.
     pub lease_seconds: u32,
+    /// The part of the packages, 0 to 1, whose resources the FHIR server's `$validate` is asked about too. It only
+    /// counts and warns. Such a package takes longer: some 30 ms a resource, at most 10 s.
+    pub validate_sample: f64,
 }
 
 impl Default for IntakeConfig {
     fn default() -> Self {
-        Self { concurrency: 32, max_package_bytes: 10 << 20, lease_seconds: 20 }
+        Self { concurrency: 32, max_package_bytes: 10 << 20, lease_seconds: 20, validate_sample: 0.0 }
     }
 }
 
@@ -107,6 +96,9 @@ impl ServiceConfig for Config {
             found.push(
                 "intake.lease_seconds must be at least 10: a lease is renewed three times in it".to_owned(),
             );
+        }
+        if !(0.0..=1.0).contains(&self.intake.validate_sample) {
+            found.push("intake.validate_sample must be between 0 and 1".to_owned());
         }
         if self.intake.concurrency == 0 || self.fhir.concurrent_writes == 0 {
             found.push("intake.concurrency and fhir.concurrent_writes must be at least 1".to_owned());

@@ -19,10 +19,10 @@ use crate::plan::{self, Plan};
 use crate::refusal::Refusal;
 use crate::store::{Claim, Found, MatchKey, Store, StoreError};
 use crate::unit::Unit;
-use crate::{commit, local, matching, receipt};
+use crate::{commit, local, matching, receipt, second_opinion};
 
-/// How long a package waits for another one of the same person.
-const PERSON_WAIT: Duration = Duration::from_secs(5);
+/// How long a package waits for another one of the same person, in a service.
+pub const PERSON_WAIT: Duration = Duration::from_secs(5);
 const PERSON_POLL: Duration = Duration::from_millis(40);
 
 /// Takes packages in. Cheap to clone.
@@ -42,6 +42,12 @@ pub struct Intake {
     pub limits: Limits,
     /// How long a worker holds an arrival.
     pub lease: TimeDelta,
+    /// How often a worker renews its lease, in the computer's own time.
+    pub renew_every: Duration,
+    /// How long a package waits for another one of the same person, before its sender is asked to come again.
+    pub person_wait: Duration,
+    /// The part of the packages that the FHIR server's validator is asked about, 0 to 1.
+    pub validate_sample: f64,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -112,6 +118,9 @@ impl Intake {
 
     async fn work(&self, claim: &Claim, body: Bytes) -> Result<String, Refusal> {
         let unit = self.check(&claim.sender, claim.id, body).await?;
+        if second_opinion::is_wanted(claim.id, self.validate_sample) {
+            second_opinion::ask(&self.fhir, &unit).await;
+        }
         let (plan, keys) = self.plan(claim, &unit).await?;
         commit::store_plan(self, claim, &plan, keys).await?;
         service_kit::hold::point("after-plan").await;
@@ -124,10 +133,9 @@ impl Intake {
         claim: &Claim,
         work: impl Future<Output = Result<T, Refusal>>,
     ) -> Result<T, Refusal> {
-        let pause = self.lease.to_std().unwrap_or_default() / 3;
         let heartbeat = async {
             loop {
-                tokio::time::sleep(pause).await;
+                tokio::time::sleep(self.renew_every).await;
                 match self.store.renew(claim, self.clock.now() + self.lease).await {
                     Err(error @ StoreError::LeaseLost) => return error.into(),
                     Err(error) => {
@@ -207,16 +215,17 @@ impl Intake {
     }
 
     async fn lock(&self, claim: &Claim, keys: &[MatchKey]) -> Result<(), Refusal> {
-        let waiting = async {
-            loop {
-                let now = self.clock.now();
-                if self.store.lock(claim, keys.to_vec(), now, now + self.lease).await? {
-                    return Ok(());
-                }
-                tokio::time::sleep(PERSON_POLL).await;
+        let until = tokio::time::Instant::now() + self.person_wait;
+        loop {
+            let now = self.clock.now();
+            if self.store.lock(claim, keys.to_vec(), now, now + self.lease).await? {
+                return Ok(());
             }
-        };
-        tokio::time::timeout(PERSON_WAIT, waiting).await.unwrap_or(Err(Refusal::PersonBusy))
+            if tokio::time::Instant::now() >= until {
+                return Err(Refusal::PersonBusy);
+            }
+            tokio::time::sleep(PERSON_POLL).await;
+        }
     }
 }
 

@@ -18,6 +18,7 @@ mod receipt;
 pub mod recovery;
 pub mod refusal;
 pub mod same_event;
+mod second_opinion;
 pub mod store;
 pub mod unit;
 
@@ -30,7 +31,6 @@ use chrono::TimeDelta;
 use fhir::gate::Limits;
 use fhir_client::{FhirServer, FhirServerOptions};
 use mtls::{Credentials, ListenerOptions};
-use peers::Directory;
 use service_kit::{Context, PackageKeys, Service};
 use sqlx::migrate::Migrator;
 use tokio::net::TcpListener;
@@ -38,7 +38,7 @@ use tokio::sync::Semaphore;
 
 use crate::config::Config;
 use crate::http::{GatewayState, LocalState};
-use crate::intake::Intake;
+use crate::intake::{Intake, PERSON_WAIT};
 use crate::store::Store;
 
 /// The schema of the ledger.
@@ -76,7 +76,7 @@ impl Service for InboundTransfer {
         let tokens = TokenVerifier::new(api.tokens)?;
         let credentials = Credentials::load(&tls)?;
         let poll = Duration::from_secs(directory.poll_seconds);
-        let directory = Directory::from_file(&directory.file)?;
+        let directory = directory.open()?;
         let options = FhirServerOptions { concurrent_writes: fhir.concurrent_writes, ..Default::default() };
         let taking = Intake {
             here: jurisdiction,
@@ -86,6 +86,9 @@ impl Service for InboundTransfer {
             keys: PackageKeys::load(&package_keys_file)?,
             limits: Limits { max_bytes: intake.max_package_bytes, ..Limits::default() },
             lease: TimeDelta::seconds(intake.lease_seconds.into()),
+            renew_every: Duration::from_secs(intake.lease_seconds.into()) / 3,
+            person_wait: PERSON_WAIT,
+            validate_sample: intake.validate_sample,
             clock,
         };
         let router = http::router(GatewayState {
@@ -100,22 +103,15 @@ impl Service for InboundTransfer {
 
         let local_api = http::local_router(LocalState { store: taking.store.clone(), tokens, trail });
 
-        let stop = lifecycle.stop.clone();
         lifecycle.serve("api", local, local_api);
-        lifecycle.spawn_until_stop("measure", measure::run(taking.clone()));
-        lifecycle.spawn(
-            "credentials",
-            credentials.clone().watch(Duration::from_secs(tls_poll_seconds.max(1)), stop.clone()),
-        );
-        lifecycle.spawn("directory", directory.watch(poll, stop.clone()));
-        lifecycle.spawn_until_stop("recovery", Box::pin(recovery::run(taking)));
+        let all = taking.clone();
+        lifecycle.spawn_again("measure", move || measure::run(all.clone()));
+        lifecycle.watch_credentials(credentials.clone(), tls_poll_seconds);
+        lifecycle.spawn("directory", directory.watch(poll, lifecycle.stop.clone()));
+        lifecycle.spawn_again("recovery", move || Box::pin(recovery::run(taking.clone())));
         let options =
             ListenerOptions { drain_timeout: Duration::from_secs(20), ..ListenerOptions::default() };
-        lifecycle.spawn("gateway", async move {
-            if let Err(error) = mtls::serve(listener, credentials, router, options, stop).await {
-                tracing::error!(%error, "the gateway has failed");
-            }
-        });
+        lifecycle.serve_gateway(listener, credentials, router, options);
         Ok(())
     }
 }

@@ -13,18 +13,17 @@ use crate::refusal::Refusal;
 use crate::store::{Claim, StoreError, Stored};
 
 /// Makes the receipt of a plan that has been carried out.
-pub(crate) async fn make(
+pub(crate) fn make(
     intake: &Intake,
     claim: &Claim,
     plan: &Plan,
     now: DateTime<Utc>,
 ) -> Result<Stored, Refusal> {
-    let digest = intake.store.digest(claim).await?;
     let receipt = Receipt {
         iss: intake.here.clone(),
         aud: claim.sender.clone(),
         jti: claim.id,
-        digest: digest.to_string(),
+        digest: claim.digest.to_string(),
         patient: plan.patient.clone(),
         counts: plan.counts.clone(),
         conflicts: plan.conflicts.clone(),

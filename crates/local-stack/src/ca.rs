@@ -17,7 +17,7 @@ const RENEW_AFTER: Duration = Duration::from_hours(10 * 24);
 /// The list of revoked certificates is valid for a year.
 const RENEW_LIST_AFTER: Duration = Duration::from_hours(300 * 24);
 const PROVINCE_SERVICES: [&str; 3] = ["outbound-transfer", "inbound-transfer", "aggregator"];
-const FEDERAL_SERVICES: [&str; 1] = ["federator"];
+const FEDERAL_SERVICES: [&str; 2] = ["federator", "dashboard"];
 
 /// Files of a service's certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,10 +112,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let layout = Layout::at(folder.path());
         let provinces = ["ON".to_owned(), "BC".to_owned()];
-        assert_eq!(ensure(&layout, &provinces).unwrap(), 7);
+        assert_eq!(ensure(&layout, &provinces).unwrap(), 8);
         assert_eq!(ensure(&layout, &provinces).unwrap(), 0);
         fs::remove_file(layout.root().join("tls/ca/ca.key")).unwrap();
-        assert_eq!(ensure(&layout, &provinces).unwrap(), 7);
+        assert_eq!(ensure(&layout, &provinces).unwrap(), 8);
         let files = certificate(&layout, "BC", "inbound-transfer").unwrap();
         assert_eq!(files.spiffe_id, "spiffe://iidi.local/pt/bc/inbound-transfer");
         assert_eq!(fs::read(files.roots).unwrap(), fs::read(layout.root_certificate()).unwrap());

@@ -7,6 +7,7 @@ use crate::ca::spiffe_id;
 use crate::files::write_whole;
 use crate::jurisdictions::{Named, names_of};
 use crate::layout::{Layout, lower_code};
+use crate::province::ProvinceService;
 
 /// The federal agency, which reads tables and never a record.
 pub(crate) const FEDERAL: &str = "PHAC";
@@ -31,6 +32,8 @@ struct Jurisdiction {
 struct Gateway {
     #[serde(skip_serializing_if = "Option::is_none")]
     inbound_transfer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aggregator: Option<String>,
 }
 
 #[derive(Serialize, Default)]
@@ -39,6 +42,8 @@ struct Identities {
     outbound_transfer: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     inbound_transfer: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aggregator: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     federator: Option<String>,
 }
@@ -53,12 +58,12 @@ struct Limits {
 /// Generous: one computer plays all provinces.
 const LIMITS: Limits = Limits { concurrent: 8, bytes_per_package: 10_485_760, packages_per_minute: 600 };
 
-/// Name under which the port of a province's inbound gateway is remembered (see [`Layout::port`]).
+/// Name under which the port of a service's gateway is remembered (see [`Layout::port`]).
 ///
 /// # Errors
 /// When the code is none.
-pub fn gateway_port_name(province: &str) -> Result<String> {
-    Ok(format!("{}/inbound-transfer/gateway", lower_code(province)?))
+pub fn gateway_port_name(province: &str, service: ProvinceService) -> Result<String> {
+    Ok(format!("{}/{}/gateway", lower_code(province)?, service.binary()))
 }
 
 /// Writes the directory with these provinces and the federal agency.
@@ -76,16 +81,22 @@ pub(crate) fn write(layout: &Layout, provinces: &[String]) -> Result<()> {
 }
 
 fn province(layout: &Layout, code: &str) -> Result<Jurisdiction> {
-    let port = layout.port(&gateway_port_name(code)?)?;
+    let url = |service| -> Result<String> {
+        Ok(format!("https://localhost:{}", layout.port(&gateway_port_name(code, service)?)?))
+    };
     Ok(Jurisdiction {
         code: code.to_owned(),
         name: names_of(code).with_context(|| format!("no jurisdiction has the code {code}"))?,
         role: "pt",
         state: "active",
-        gateway: Gateway { inbound_transfer: Some(format!("https://localhost:{port}")) },
+        gateway: Gateway {
+            inbound_transfer: Some(url(ProvinceService::Inbound)?),
+            aggregator: Some(url(ProvinceService::Aggregator)?),
+        },
         identities: Identities {
             outbound_transfer: Some(spiffe_id(code, "outbound-transfer")?),
             inbound_transfer: Some(spiffe_id(code, "inbound-transfer")?),
+            aggregator: Some(spiffe_id(code, "aggregator")?),
             federator: None,
         },
         limits: LIMITS,

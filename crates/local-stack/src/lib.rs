@@ -10,8 +10,11 @@
 //! only: nothing in it belongs into a deployment.
 
 mod ca;
+mod cluster_api;
+mod dashboard;
 mod directory;
 mod exec;
+mod federal;
 mod files;
 mod hapi;
 mod jurisdictions;
@@ -23,11 +26,15 @@ mod process;
 mod province;
 mod redis;
 mod service;
+mod settings;
 mod stack;
 mod steps;
 
 pub use crate::ca::{PartyCertificate, spiffe_id};
+pub use crate::cluster_api::ClusterApi;
+pub use crate::dashboard::start_dashboard;
 pub use crate::directory::gateway_port_name;
+pub use crate::federal::{FederatorSettings, federator_url, start_federator};
 pub use crate::files::{write_config, write_private};
 pub use crate::hapi::{Hapi, HapiOptions};
 pub use crate::jurisdictions::{Named, names_of};
@@ -36,7 +43,8 @@ pub use crate::port::free_port;
 pub use crate::postgres::{DatabaseUrls, Postgres};
 pub use crate::process::{ProcessRecord, ProcessStatus};
 pub use crate::province::{
-    ProvinceService, Settings, arrivals_url, outbound_url, start_province, start_service, token_issuer,
+    ProvinceService, Settings, arrivals_url, outbound_url, releases_url, start_province, start_service,
+    token_issuer,
 };
 pub use crate::redis::Redis;
 pub use crate::service::{ServiceProcess, ServiceSpec};

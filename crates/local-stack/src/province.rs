@@ -1,9 +1,8 @@
 //! A province's own services: their generated configuration, their databases, their processes.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::Result;
 use auth::LocalIssuer;
 use serde_json::{Value, json};
 
@@ -12,10 +11,11 @@ use crate::files::write_private;
 use crate::layout::{Layout, lower_code};
 use crate::postgres::DatabaseUrls;
 use crate::service::{ServiceProcess, ServiceSpec};
+use crate::settings::{Identity, address};
 use crate::stack::Stack;
 
 /// The issuer of local bearer tokens.
-const ISSUER: &str = "https://login.iidi.local";
+pub(crate) const ISSUER: &str = "https://login.iidi.local";
 
 /// One of a province's services.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,17 +24,20 @@ pub enum ProvinceService {
     Outbound,
     /// Receives.
     Inbound,
+    /// Counts and publishes.
+    Aggregator,
 }
 
 impl ProvinceService {
-    /// Both, in the order in which they start.
-    pub const ALL: [Self; 2] = [Self::Inbound, Self::Outbound];
+    /// All, in the order in which they start.
+    pub const ALL: [Self; 3] = [Self::Inbound, Self::Outbound, Self::Aggregator];
 
     /// Returns the binary's name.
     pub fn binary(self) -> &'static str {
         match self {
             Self::Outbound => "outbound-transfer",
             Self::Inbound => "inbound-transfer",
+            Self::Aggregator => "aggregator",
         }
     }
 
@@ -42,6 +45,7 @@ impl ProvinceService {
         match self {
             Self::Outbound => "outbound",
             Self::Inbound => "inbound",
+            Self::Aggregator => "aggregator",
         }
     }
 }
@@ -77,51 +81,45 @@ impl Settings {
     ) -> Result<Self> {
         let layout = stack.layout();
         let code = lower_code(province)?;
-        let name = format!("{code}/{}{instance}", service.binary());
+        let identity = Identity { jurisdiction: province, binary: service.binary(), instance };
+        let name = identity.name()?;
         let port = match (service, instance) {
-            (ProvinceService::Inbound, "") => layout.port(&gateway_port_name(province)?)?,
+            (ProvinceService::Inbound | ProvinceService::Aggregator, "") => {
+                layout.port(&gateway_port_name(province, service)?)?
+            }
             _ => layout.port(&format!("{name}/api"))?,
         };
         let admin_port = layout.port(&format!("{name}/admin"))?;
-        let secret = |kind: &str, content: &str| -> Result<PathBuf> {
-            let path = layout.secret(&format!("{name}/{kind}"));
-            write_private(&path, content.as_bytes())?;
-            Ok(path)
-        };
-        let certificate = stack.certificate(province, service.binary())?;
-        let mut config = json!({
-            "jurisdiction": province,
-            "common": {
-                "admin": {"listen": format!("127.0.0.1:{admin_port}")},
-                "database": {
-                    "url_file": secret("database-url", &databases.runtime_url)?,
-                    "owner_url_file": secret("owner-database-url", &databases.owner_url)?,
-                },
-            },
-            "fhir": {"base_url": stack.fhir_url(province)?},
-            "tls": {
-                "certificate": certificate.certificate, "key": certificate.key,
-                "roots": certificate.roots, "crl": certificate.crl,
-            },
-            "tls_poll_seconds": 2,
-            "directory": {"file": layout.jurisdictions(), "poll_seconds": 1},
-            "package_keys_file": layout.package_keys(province),
-        });
-        let issuer = token_issuer(layout, province)?;
-        let tokens =
-            json!({"issuer": ISSUER, "audience": audience(&code), "jwks": {"file": issuer.jwks_file()}});
-        let listen = json!(format!("127.0.0.1:{port}"));
+        let mut config = identity.sections(stack, admin_port, databases)?;
+        config["jurisdiction"] = json!(province);
+        config["fhir"] = json!({"base_url": stack.fhir_url(province)?});
+        let tokens = identity.tokens(layout)?;
+        let listen = address(port);
         match service {
             ProvinceService::Inbound => {
+                config["package_keys_file"] = json!(layout.package_keys(province));
                 config["gateway"] = json!({"listen": listen});
                 let port = layout.port(&format!("{name}/local-api"))?;
-                config["api"] = json!({"listen": format!("127.0.0.1:{port}"), "tokens": tokens});
+                config["api"] = json!({"listen": address(port), "tokens": tokens});
+            }
+            ProvinceService::Aggregator => {
+                config["pseudonym_key_file"] = json!(pseudonym_key(layout, &code)?);
+                config["gateway"] = json!({"listen": listen});
+                let port = layout.port(&format!("{name}/local-api"))?;
+                config["api"] = json!({"listen": address(port), "tokens": tokens});
+                // What is minutes in service is seconds on one computer; releases are made on a word.
+                config["collect"] = json!({"every_seconds": 2, "grace_seconds": 1, "overlap_seconds": 60});
+                config["release"] = json!({"every_hours": 0});
             }
             ProvinceService::Outbound => {
+                config["package_keys_file"] = json!(layout.package_keys(province));
                 config["api"] = json!({"listen": listen, "tokens": tokens});
                 // What is minutes between provinces is seconds on one computer.
                 config["transfers"] = json!({"first_probe_seconds": 2, "longest_probe_seconds": 8});
-                config["queue"] = json!({"url_file": secret("redis-url", &stack.redis_url(province)?)?, "prefix": format!("{code}:tx")});
+                config["queue"] = json!({
+                    "url_file": identity.secret(layout, "redis-url", &stack.redis_url(province)?)?,
+                    "prefix": format!("{code}:tx"),
+                });
             }
         }
         Ok(Self {
@@ -139,26 +137,9 @@ impl Settings {
     /// # Errors
     /// When the file cannot be written, or the migration fails.
     pub async fn prepare(&self, layout: &Layout, binaries: &Path) -> Result<ServiceSpec> {
-        let name = format!("{}{}", self.service.binary(), self.instance);
-        let path = layout.config(&self.province, &name);
-        // JSON is YAML too; a YAML writer would not know the numbers of `serde_json::Value`.
-        write_private(&path, &serde_json::to_vec_pretty(&self.config)?)?;
-        let binary = binaries.join(self.service.binary());
-        let migrated = tokio::process::Command::new(&binary)
-            .arg("--config")
-            .arg(&path)
-            .arg("migrate")
-            .stdin(Stdio::null())
-            .output()
-            .await
-            .with_context(|| format!("running {}", binary.display()))?;
-        ensure!(migrated.status.success(), "{name} migrate: {}", String::from_utf8_lossy(&migrated.stderr));
-        Ok(ServiceSpec::new(
-            format!("{}-{name}", self.province.to_lowercase()),
-            binary,
-            path,
-            self.admin_port,
-        ))
+        let (jurisdiction, instance) = (self.province.as_str(), self.instance.as_str());
+        let identity = Identity { jurisdiction, binary: self.service.binary(), instance };
+        identity.prepare(layout, binaries, &self.config, self.admin_port).await
     }
 }
 
@@ -211,6 +192,25 @@ pub fn arrivals_url(layout: &Layout, province: &str) -> Result<String> {
     Ok(format!("http://127.0.0.1:{port}"))
 }
 
+/// Returns the base URL of a province's releases.
+///
+/// # Errors
+/// When the code is none.
+pub fn releases_url(layout: &Layout, province: &str) -> Result<String> {
+    let port = layout.port(&format!("{}/aggregator/local-api", lower_code(province)?))?;
+    Ok(format!("http://127.0.0.1:{port}"))
+}
+
+/// Returns the file with the key of a province's pseudonyms, made on first use.
+fn pseudonym_key(layout: &Layout, code: &str) -> Result<PathBuf> {
+    let path = layout.secret(&format!("{code}/pseudonym-key"));
+    if !path.exists() {
+        let (high, low) = (rand::random::<u128>(), rand::random::<u128>());
+        write_private(&path, format!("{high:032x}{low:032x}").as_bytes())?;
+    }
+    Ok(path)
+}
+
 /// Returns the issuer of a province's local bearer tokens, made on first use.
 ///
 /// # Errors
@@ -227,6 +227,6 @@ pub fn token_issuer(layout: &Layout, province: &str) -> Result<LocalIssuer> {
     Ok(LocalIssuer::create(&folder, ISSUER, &audience)?)
 }
 
-fn audience(code: &str) -> String {
+pub(crate) fn audience(code: &str) -> String {
     format!("iidi-{code}")
 }

@@ -17,8 +17,8 @@ use crate::redis::Redis;
 use crate::steps::{Progress, Step};
 use crate::{directory, package_keys};
 
-/// Databases of each province that our services use: `on_outbound`, `on_inbound`.
-const SERVICE_DATABASES: [&str; 2] = ["outbound", "inbound"];
+/// Databases of each province that our services use: `on_outbound`, …
+const SERVICE_DATABASES: [&str; 3] = ["outbound", "inbound", "aggregator"];
 
 /// What a stack shall have.
 #[derive(Debug, Clone)]

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::chain::{ChainFault, Purpose};
 use crate::identity::{PeerIdentity, SpiffeId};
 
+mod expiry;
 mod own;
 mod pem;
 mod trust;
@@ -106,6 +107,7 @@ impl Credentials {
             .vouches_for(&own.certified.cert, now)
             .map_err(|source| CredentialError::NotTrusted { source })?;
         publish_expiry(&own);
+        publish_lists_end(&trust);
         Ok(Self {
             inner: Arc::new(Inner {
                 files: files.clone(),
@@ -183,6 +185,8 @@ impl Credentials {
     /// The content of the files is compared, since a volume swapped as a whole tells no file watcher.
     pub async fn watch(self, interval: Duration, stop: CancellationToken) {
         let mut last_refusal = String::new();
+        let mut warned = expiry::Warned::default();
+        warned.look(&self, crate::now_unix());
         while stop.run_until_cancelled(tokio::time::sleep(interval)).await.is_some() {
             let credentials = self.clone();
             let Ok(outcome) = tokio::task::spawn_blocking(move || credentials.reload()).await else {
@@ -208,6 +212,8 @@ impl Credentials {
                     }
                 }
             }
+            publish_lists_end(&self.trust());
+            warned.look(&self, crate::now_unix());
         }
     }
 
@@ -284,6 +290,14 @@ fn read(path: &Path) -> Result<Vec<u8>, CredentialError> {
 fn publish_expiry(own: &Own) {
     metrics::gauge!("cert_not_after_seconds", "spiffe_id" => own.identity.spiffe_id().to_string())
         .set(own.identity.not_after as f64);
+}
+
+/// Says when the first revocation list is out of date: from then on nobody of its issuer gets in.
+#[expect(clippy::cast_precision_loss, reason = "a date is far below 2^52")]
+fn publish_lists_end(trust: &Trust) {
+    if let Some(end) = trust.lists_end() {
+        metrics::gauge!("crl_next_update_seconds").set(end as f64);
+    }
 }
 
 fn with_sources(error: &dyn std::error::Error) -> String {

@@ -14,6 +14,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::chain::ChainFault;
 use crate::credentials::Credentials;
 use crate::identity::PeerIdentity;
 
@@ -74,6 +75,10 @@ pub async fn serve(
         options,
         stop,
     });
+    // There from the start, so that the first one is a rise.
+    for fault in [ChainFault::Revoked, ChainFault::Expired] {
+        metrics::counter!("tls_requests_refused_total", "reason" => fault.as_str()).increment(0);
+    }
     let connections = TaskTracker::new();
     let permits = Arc::new(Semaphore::new(listener.options.max_connections));
     while let Some((stream, permit)) = listener.next(&tcp, &permits).await {

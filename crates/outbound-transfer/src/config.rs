@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use domain::Jurisdiction;
 use mtls::TlsFiles;
+use peers::DirectoryConfig;
 use serde::Deserialize;
 use service_kit::{ApiConfig, Common, ServiceConfig};
 
@@ -53,23 +54,8 @@ pub struct QueueConfig {
     pub prefix: String,
 }
 
-/// The peer directory as a file.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DirectoryConfig {
-    /// `jurisdictions.yaml`.
-    pub file: PathBuf,
-    /// How often it is looked at, in seconds.
-    #[serde(default = "default_poll")]
-    pub poll_seconds: u64,
-}
-
 fn default_tls_poll() -> u64 {
     30
-}
-
-fn default_poll() -> u64 {
-    5
 }
 
 /// What happens to the source after a verified receipt.

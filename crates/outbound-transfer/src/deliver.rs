@@ -1,5 +1,6 @@
 //! The step `sealed` → `delivered`: the same bytes, until a verified receipt says they are committed.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use auth::ExpectedReceipt;
@@ -18,7 +19,7 @@ pub async fn deliver(
     destination: &JurisdictionEntry,
     leaving: Leaving,
 ) -> Result<(), StepError> {
-    let Leaving { digest, sealed, .. } = leaving;
+    let Leaving { digest, counts, sealed, .. } = leaving;
     let peer = worker.peers.inbound(destination)?;
     let package = worker.keys.open(&sealed.key_id, &sealed.bytes, claim.id.uuid().as_bytes());
     let package = package.map_err(|error| ours(error.to_string()))?;
@@ -31,7 +32,7 @@ pub async fn deliver(
     service_kit::hold::point("before-receipt").await;
     match answer {
         PeerAnswer::Receipt(jws) => {
-            let receipt = verified(worker, claim, &peer, digest, &jws).await?;
+            let receipt = verified(worker, claim, &peer, (digest, counts), &jws)?;
             let now = worker.now();
             worker.store.delivered(claim, &receipt, &jws, now).await?;
             service_kit::hold::point("after-receipt").await;
@@ -67,23 +68,22 @@ pub async fn fetch_receipt(worker: &Worker, claim: &Claim) -> Result<bool, StepE
 /// Returns the destination's receipt, verified, if it has one.
 pub async fn ask_for_receipt(worker: &Worker, claim: &Claim) -> Result<Option<(Receipt, String)>, StepError> {
     let peer = worker.peers.inbound(&*active_entry(worker, claim)?)?;
-    let digest = worker.store.digest(claim).await?;
+    let sealed = worker.store.sealed_as(claim).await?;
     match peer.receipt(claim.id).await? {
-        PeerAnswer::Receipt(jws) => Ok(Some((verified(worker, claim, &peer, digest, &jws).await?, jws))),
+        PeerAnswer::Receipt(jws) => Ok(Some((verified(worker, claim, &peer, sealed, &jws)?, jws))),
         PeerAnswer::Unknown | PeerAnswer::OtherBytes => Ok(None),
     }
 }
 
-async fn verified(
+fn verified(
     worker: &Worker,
     claim: &Claim,
     peer: &Peer,
-    digest: ContentDigest,
+    (digest, counts): (ContentDigest, BTreeMap<String, u64>),
     jws: &str,
 ) -> Result<Receipt, StepError> {
     let invalid =
         |what: String| StepError::failed(FaultClass::PeerOrTrust, ProblemCode::ReceiptInvalid, what);
-    let counts = worker.store.sealed_counts(claim).await?;
     let now = u64::try_from(worker.now().timestamp()).unwrap_or_default();
     let receipt = auth::verify_receipt(jws, worker.peers.credentials(), peer.identity(), now)
         .map_err(|error| invalid(error.to_string()))?;

@@ -7,6 +7,7 @@ use contracts::{Problem, ProblemCode};
 use domain::{TransferId, TransferState};
 use work_queue::RetryPolicy;
 
+use service_kit::spans::{Span, SpanKind};
 use service_kit::trace::TraceContext;
 use service_kit::{Chain, with_heartbeat};
 
@@ -28,6 +29,8 @@ pub struct Dispatcher {
     pub owner: String,
     /// How long a claim is held.
     pub lease: TimeDelta,
+    /// How often a worker renews its lease, in the computer's own time.
+    pub renew_every: Duration,
     /// How long to wait between attempts.
     pub retry: RetryPolicy,
     /// When a peer's lane is parked.
@@ -64,6 +67,9 @@ impl Dispatcher {
             Ok(ClaimAnswer::Claimed(claim)) => {
                 let trace = claim.traceparent.as_deref().and_then(TraceContext::parse);
                 let trace = trace.map_or_else(TraceContext::begin, |request| request.child());
+                let mut span = Span::begin(&trace, SpanKind::Consumer, "transfer");
+                span.note("transfer.id", claim.id.to_string());
+                span.note("peer", claim.transfer_to.to_string());
                 trace.scope(Box::pin(self.run(*claim))).await
             }
             Ok(ClaimAnswer::NotDue(due)) => Next::After((due - now).to_std().unwrap_or_default()),
@@ -217,10 +223,9 @@ impl Dispatcher {
         claim: &Claim,
         step: impl Future<Output = Result<T, StepError>>,
     ) -> Result<T, StepError> {
-        let pause = self.lease.to_std().unwrap_or_default() / 3;
         let heartbeat = async {
             loop {
-                tokio::time::sleep(pause).await;
+                tokio::time::sleep(self.renew_every).await;
                 match self.worker.store.renew(claim, self.worker.now() + self.lease).await {
                     Err(error @ StoreError::LeaseLost) => return error.into(),
                     Err(error) => {

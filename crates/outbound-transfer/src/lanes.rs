@@ -38,8 +38,8 @@ impl Lanes {
     /// Starts everything; a lane is opened for each destination that the directory has or gets.
     pub fn start(self, directory: &Directory, lifecycle: &Lifecycle) {
         let (publish, sweep, open) = (self.clone(), self.clone(), self);
-        lifecycle.spawn_until_stop("outbox", publish.publish());
-        lifecycle.spawn_until_stop("sweep", sweep.sweep());
+        lifecycle.spawn_again("outbox", move || publish.clone().publish());
+        lifecycle.spawn_again("sweep", move || sweep.clone().sweep());
         let (directory, all) = (directory.clone(), lifecycle.clone());
         lifecycle.spawn("lanes", async move { open.open(directory, all).await });
     }
@@ -136,8 +136,18 @@ impl Lanes {
         tracing::info!(lane, "a lane is open");
         let dispatcher = self.dispatcher.clone();
         let (queue, stop, concurrency) = (self.queue.clone(), lifecycle.stop.clone(), self.concurrency);
+        let silences = lifecycle.clone();
         lifecycle.spawn("lane", async move {
-            let handle = move |delivery| handle(dispatcher.clone(), delivery);
+            let handle = move |delivery| {
+                let (handling, silence) = (handle(dispatcher.clone(), delivery), silences.silence());
+                async move {
+                    tokio::select! {
+                        biased;
+                        () = handling => {}
+                        () = silence => {} // as if the worker had died: the entry is pending, and comes again
+                    }
+                }
+            };
             work_queue::run_lane(queue, lane, concurrency, handle, stop).await;
         });
     }

@@ -36,7 +36,6 @@ use auth::TokenVerifier;
 use chrono::TimeDelta;
 use fhir_client::{FhirServer, FhirServerOptions};
 use mtls::Credentials;
-use peers::Directory;
 use service_kit::{Context, PackageKeys, Service};
 use sqlx::migrate::Migrator;
 use tokio::net::TcpListener;
@@ -87,7 +86,7 @@ impl Service for OutboundTransfer {
         let tokens = TokenVerifier::new(api.tokens)?;
         let credentials = Credentials::load(&tls)?;
         let poll = Duration::from_secs(directory.poll_seconds);
-        let directory = Directory::from_file(&directory.file)?;
+        let directory = directory.open()?;
         let queue_url = std::fs::read_to_string(&queue.url_file).context("cannot read queue.url_file")?;
         let owner = format!("{}-{}", hostname(), std::process::id());
         // A dead worker's entry is taken over when its lease is over, not later.
@@ -117,6 +116,7 @@ impl Service for OutboundTransfer {
             worker: worker.clone(),
             owner,
             lease: TimeDelta::seconds(i64::try_from(transfers.lease_seconds)?),
+            renew_every: lease / 3,
             retry,
             breaker: BreakerPolicy {
                 failures: transfers.breaker_failures,
@@ -144,17 +144,15 @@ impl Service for OutboundTransfer {
         };
         let api = http::router(ApiState { requests, worker: worker.clone(), tokens, trail });
 
-        let stop = lifecycle.stop.clone();
-        lifecycle.spawn(
-            "credentials",
-            credentials.watch(Duration::from_secs(tls_poll_seconds.max(1)), stop.clone()),
-        );
-        lifecycle.spawn("directory", directory.clone().watch(poll, stop));
+        lifecycle.watch_credentials(credentials, tls_poll_seconds);
+        lifecycle.spawn("directory", directory.clone().watch(poll, lifecycle.stop.clone()));
         lanes.start(&directory, &lifecycle);
         let keep = TimeDelta::days(transfers.package_days.into());
-        lifecycle.spawn_until_stop("wake", wake::run(worker.clone(), outbox_filled));
-        lifecycle.spawn_until_stop("retention", retention::run(worker.clone(), keep));
-        lifecycle.spawn_until_stop("measure", measure::run(worker));
+        let all = worker.clone();
+        lifecycle.spawn_again("wake", move || wake::run(all.clone(), outbox_filled.clone()));
+        let all = worker.clone();
+        lifecycle.spawn_again("retention", move || retention::run(all.clone(), keep));
+        lifecycle.spawn_again("measure", move || measure::run(worker.clone()));
         lifecycle.serve("api", listener, api);
         Ok(())
     }

@@ -13,7 +13,8 @@ use http::StatusCode;
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use mtls::{ClientOptions, Credentials, Fault, SpiffeId};
 use reqwest::{Client, Response};
-use service_kit::trace::{self, TRACEPARENT};
+use service_kit::spans::{Span, SpanKind};
+use service_kit::trace::{self, TRACEPARENT, TraceContext};
 
 /// The longest answer that is read, in bytes.
 const MAX_ANSWER: usize = 1 << 20;
@@ -107,20 +108,26 @@ impl PeerTransport for HttpTransport {
         Box::pin(async move {
             let client = self.client(&address.identity)?;
             let url = |id| format!("{}/inbound-transfer/{id}", address.base);
-            let request = match request {
-                PeerRequest::Put { id, digest, package } => client
-                    .put(url(id))
-                    .header(CONTENT_TYPE, FHIR_JSON)
-                    .header(CONTENT_DIGEST, digest.to_header())
-                    .body(package),
-                PeerRequest::Receipt { id } => client.get(url(id)),
+            let (request, name) = match request {
+                PeerRequest::Put { id, digest, package } => {
+                    let put = client
+                        .put(url(id))
+                        .header(CONTENT_TYPE, FHIR_JSON)
+                        .header(CONTENT_DIGEST, digest.to_header())
+                        .body(package);
+                    (put, "PUT /inbound-transfer/{id}")
+                }
+                PeerRequest::Receipt { id } => (client.get(url(id)), "GET /inbound-transfer/{id}"),
             };
-            let request = match trace::current() {
-                Some(trace) => request.header(TRACEPARENT, trace.child().to_string()),
-                None => request,
-            };
-            let response = request.send().await.map_err(|error| fault(&error))?;
+            let trace = trace::current().map_or_else(TraceContext::begin, |caller| caller.child());
+            let mut span = Span::begin(&trace, SpanKind::Client, name);
+            let sent = request.header(TRACEPARENT, trace.to_string()).send().await;
+            let response = sent.map_err(|error| {
+                span.fails("peer-unreachable");
+                fault(&error)
+            })?;
             let (status, retry_after) = (response.status(), retry_after(&response));
+            span.note("http.response.status_code", i64::from(status.as_u16()));
             Ok(PeerResponse { status, retry_after, body: read(response).await? })
         })
     }

@@ -3,6 +3,8 @@
 //! Each change of state is one transaction: the row (guarded by the state it leaves and the lease it was
 //! claimed with), its event, its audit row, and an outbox row where the queue has to hear of it.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use contracts::{ContentDigest, Problem};
 use domain::{Jurisdiction, TransferId, TransferState};
@@ -105,6 +107,11 @@ fn meets_unfinished<T>(changed: &Result<T, sqlx::Error>) -> bool {
 
 fn parse_destination(code: &str) -> Result<Jurisdiction, StoreError> {
     Jurisdiction::parse(code).map_err(|_| StoreError::Unreadable("a destination"))
+}
+
+/// Reads how many resources of each type were sealed.
+fn parse_counts(counts: serde_json::Value) -> Result<BTreeMap<String, u64>, StoreError> {
+    serde_json::from_value(counts).map_err(|_| StoreError::Unreadable("counts"))
 }
 
 fn parse_digest(bytes: Vec<u8>) -> Result<ContentDigest, StoreError> {

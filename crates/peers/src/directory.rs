@@ -8,9 +8,12 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::check::EntryProblem;
+use crate::cluster::{self, ClusterSource};
 use crate::entry::{JurisdictionEntry, PeerService};
+use crate::file::{self, ReadEntry};
+use crate::last_good;
+use crate::measure::measure;
 use crate::merge::{Entries, Problems, merge};
-use crate::{file, last_good};
 
 /// The directory cannot be used at start.
 #[derive(Debug, thiserror::Error)]
@@ -49,8 +52,10 @@ pub struct Directory {
 }
 
 #[derive(Debug)]
-struct Shared {
+pub(crate) struct Shared {
     path: PathBuf,
+    /// Where the entries are, if the file says that they are a cluster's objects.
+    cluster: Option<ClusterSource>,
     /// Where the last good set is kept on disk, if it is.
     last_good: Option<PathBuf>,
     entries: ArcSwap<Entries>,
@@ -63,10 +68,22 @@ struct Shared {
 impl Directory {
     /// Reads the directory; entries that are wrong are left out and reported.
     ///
+    /// In place of the list the file may say `kubernetes: {last_good: FILE}`: then the entries are the cluster's
+    /// `Jurisdiction` objects. They are listed at once, which may take seconds, and [`watch`](Self::watch) follows
+    /// them. With `last_good` a copy is kept as [`from_file_keeping`](Self::from_file_keeping) does.
+    ///
     /// # Errors
-    /// [`DirectoryError`] when the file as a whole cannot be used.
+    /// [`DirectoryError`] when the file as a whole, or the cluster, cannot be used and there is no usable copy.
     pub fn from_file(path: &Path) -> Result<Self, DirectoryError> {
-        Self::open(path, None, None)
+        match std::fs::read_to_string(path).ok().and_then(|text| file::cluster(&text)) {
+            None => Self::open(path, None, None, None),
+            Some(Ok(source)) => {
+                let last_good = source.last_good.clone();
+                let kept = last_good.as_deref().and_then(kept_copy);
+                Self::open(path, Some(source), last_good, kept)
+            }
+            Some(Err(what)) => Err(DirectoryError::Content { path: path.display().to_string(), what }),
+        }
     }
 
     /// Reads the directory as [`from_file`](Self::from_file) does, and keeps a copy of each accepted set at
@@ -79,23 +96,21 @@ impl Directory {
     /// # Errors
     /// [`DirectoryError`] when the file as a whole cannot be used and there is no usable copy.
     pub fn from_file_keeping(path: &Path, last_good_path: &Path) -> Result<Self, DirectoryError> {
-        let kept = last_good::read(last_good_path).unwrap_or_else(|error| {
-            let path = last_good_path.display();
-            tracing::error!(%path, %error, "the copy of the last good peer directory cannot be used");
-            None
-        });
-        Self::open(path, Some(last_good_path.to_owned()), kept.map(Arc::new))
+        Self::open(path, None, Some(last_good_path.to_owned()), kept_copy(last_good_path))
     }
 
     fn open(
         path: &Path,
+        cluster: Option<ClusterSource>,
         last_good: Option<PathBuf>,
         kept: Option<Arc<Entries>>,
     ) -> Result<Self, DirectoryError> {
         let has_copy = kept.is_some();
+        measure(kept.as_deref().unwrap_or(&Entries::new()), &Entries::new());
         let directory = Self {
             shared: Arc::new(Shared {
                 path: path.to_owned(),
+                cluster,
                 last_good,
                 entries: ArcSwap::new(kept.clone().unwrap_or_default()),
                 problems: ArcSwap::default(),
@@ -139,13 +154,16 @@ impl Directory {
         self.shared.generation.subscribe()
     }
 
-    /// Reads the file again if it can be read; tells whether the entries have changed.
+    /// Reads the file (or the cluster's objects) again if that can be done; tells whether the entries have changed.
     pub fn reload(&self) -> bool {
         self.shared.look().unwrap_or(false)
     }
 
-    /// Looks at the file again and again, until `stop`.
+    /// Looks at the file again and again, or follows the cluster's objects, until `stop`.
     pub async fn watch(self, interval: Duration, stop: CancellationToken) {
+        if let Some(source) = self.shared.cluster.clone() {
+            return cluster::follow(self.shared, source, stop).await;
+        }
         while stop.run_until_cancelled(tokio::time::sleep(interval)).await.is_some() {
             let directory = self.clone();
             let _ = tokio::task::spawn_blocking(move || directory.reload()).await;
@@ -154,34 +172,56 @@ impl Directory {
 }
 
 impl Shared {
-    /// Takes over what the file says now; tells whether the entries have changed. A file that cannot be used
-    /// changes nothing and becomes the one problem.
+    /// Takes over what the file or the cluster says now; tells whether the entries have changed. What cannot be
+    /// used as a whole changes nothing and becomes the one problem.
     fn look(&self) -> Result<bool, DirectoryError> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let path = || self.path.display().to_string();
-        let read = std::fs::read_to_string(&self.path)
-            .map_err(|source| DirectoryError::File { path: path(), source })
-            .and_then(|text| {
-                file::read(&text).map_err(|what| DirectoryError::Content { path: path(), what })
-            });
-        match read {
-            Ok(read) => {
-                let last = self.entries.load_full();
-                let (entries, mut problems) = merge(read, &last);
-                let has_changed = entries != *last;
-                if has_changed {
-                    self.entries.store(Arc::new(entries));
-                    self.generation.send_modify(|generation| *generation += 1);
-                }
-                problems.extend(self.keep(&mut kept));
-                self.report(problems);
-                Ok(has_changed)
-            }
+        match self.read() {
+            Ok(read) => Ok(self.take(&mut kept, read)),
             Err(error) => {
-                self.report(vec![(path(), EntryProblem::Unreadable(error.reason()))]);
+                self.report(vec![(self.name(), EntryProblem::Unreadable(error.reason()))]);
                 Err(error)
             }
         }
+    }
+
+    fn read(&self) -> Result<Vec<ReadEntry>, DirectoryError> {
+        let content = |what| DirectoryError::Content { path: self.name(), what };
+        if let Some(source) = &self.cluster {
+            return cluster::list_now(source).map_err(content);
+        }
+        let text = std::fs::read_to_string(&self.path)
+            .map_err(|source| DirectoryError::File { path: self.name(), source })?;
+        file::read(&text).map_err(content)
+    }
+
+    fn name(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    /// Takes over all that was read elsewhere.
+    pub(crate) fn take_all(&self, read: Vec<ReadEntry>) -> bool {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        self.take(&mut kept, read)
+    }
+
+    /// Remembers that the source does not answer; what was good holds.
+    pub(crate) fn source_failed(&self, what: String) {
+        self.report(vec![(self.name(), EntryProblem::Unreadable(what))]);
+    }
+
+    fn take(&self, kept: &mut Option<Arc<Entries>>, read: Vec<ReadEntry>) -> bool {
+        let last = self.entries.load_full();
+        let (entries, mut problems) = merge(read, &last);
+        let has_changed = entries != *last;
+        if has_changed {
+            measure(&entries, &last);
+            self.entries.store(Arc::new(entries));
+            self.generation.send_modify(|generation| *generation += 1);
+        }
+        problems.extend(self.keep(kept));
+        self.report(problems);
+        has_changed
     }
 
     /// Writes the copy if it does not hold the present set.
@@ -202,6 +242,7 @@ impl Shared {
 
     /// Publishes the problems; logs them when they are not those of the reading before.
     fn report(&self, problems: Problems) {
+        metrics::gauge!("peer_directory_problems").set(u32::try_from(problems.len()).unwrap_or(u32::MAX));
         if **self.problems.load() != problems {
             for (entry, problem) in &problems {
                 tracing::error!(entry, %problem, "the peer directory is not all usable; what was good holds");
@@ -209,6 +250,16 @@ impl Shared {
             self.problems.store(Arc::new(problems));
         }
     }
+}
+
+/// The copy of the last good set, if there is one that can be used.
+fn kept_copy(path: &Path) -> Option<Arc<Entries>> {
+    let kept = last_good::read(path).unwrap_or_else(|error| {
+        let path = path.display();
+        tracing::error!(%path, %error, "the copy of the last good peer directory cannot be used");
+        None
+    });
+    kept.map(Arc::new)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use domain::Jurisdiction;
 use serde_norway::Value;
 
 use crate::check::EntryProblem;
+use crate::cluster::ClusterSource;
 use crate::entry::JurisdictionEntry;
 
 /// One entry as it was read: good, or what is wrong with it.
@@ -16,6 +17,18 @@ pub(crate) struct ReadEntry {
     /// Whether it says `state: suspended`, whatever else is wrong with it.
     pub(crate) is_suspended: bool,
     pub(crate) outcome: Result<JurisdictionEntry, EntryProblem>,
+}
+
+/// Returns where the entries are, if the file says that they are a cluster's objects: `kubernetes: {}`.
+pub(crate) fn cluster(text: &str) -> Option<Result<ClusterSource, String>> {
+    let document: Value = serde_norway::from_str(text).ok()?;
+    let source = document.get("kubernetes")?.clone();
+    if document.get("jurisdictions").is_some() {
+        return Some(Err(
+            "the file holds a list `jurisdictions:` or names `kubernetes:`, not both".to_owned()
+        ));
+    }
+    Some(serde_norway::from_value(source).map_err(|error| error.to_string()))
 }
 
 /// Reads the whole text, or says why it is no directory at all.

@@ -1,14 +1,14 @@
 //! The outermost layer of every API: a request id and a trace, a row of the audit trail that is durable before the
-//! answer leaves, one log line, and no panic let out.
+//! answer leaves, or is left where the caller has gone before that, one log line, and no panic let out.
 
 use std::any::Any;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use audit::{AuditEvent, AuditOutcome, Trail};
+use audit::{AuditEvent, AuditOutcome, Place, Trail, TrailDown};
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
-use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use chrono::Utc;
@@ -21,6 +21,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use uuid::Uuid;
 
 use crate::problem::{AnsweredCode, ProblemResponse, answer_problem};
+use crate::spans::{Span, SpanKind};
 use crate::trace::{TRACEPARENT, TraceContext};
 
 /// The id of a request: the caller's own when it is usable, else a new one.
@@ -71,54 +72,127 @@ async fn observe(trail: Trail, request: Request, next: Next) -> Response {
 }
 
 async fn answer(trail: Trail, trace: TraceContext, mut request: Request, next: Next) -> Response {
-    let started = Instant::now();
     let id = request.headers().get(X_REQUEST_ID).and_then(|value| value.to_str().ok());
     let id = id.filter(|id| is_usable(id)).map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
-    let method = request.method().clone();
-    let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
-    let transfer_id = transfer_of(request.uri().path(), request.headers());
     let caller = Caller::default();
     if let Some(identity) = request.extensions().get::<PeerIdentity>() {
         caller.is_actor(identity.spiffe_id().as_str());
     }
     request.extensions_mut().insert(RequestId(id.clone()));
     request.extensions_mut().insert(caller.clone());
-    let mut response = next.run(request).await;
-    let status = response.status().as_u16();
-    let code = response.extensions().get::<AnsweredCode>().map(|code| code.0.clone());
-    let event = AuditEvent {
-        #[expect(clippy::disallowed_methods, reason = "the trail tells the computer's own time")]
-        at: Utc::now(),
-        action: "request",
-        outcome: match status {
-            0..400 => AuditOutcome::Success,
-            400..500 => AuditOutcome::Refused,
-            _ => AuditOutcome::Failed,
-        },
-        forensic: false,
-        actor: caller.0.actor.get().cloned().unwrap_or_else(|| "unknown".to_owned()),
-        transfer_id,
-        peer: caller.0.peer.get().cloned(),
-        detail: json!({
-            "method": method.as_str(), "route": route, "status": status, "code": code, "request_id": id,
-            "trace_id": trace.trace_id(), "duration_ms": millis(started),
-        }),
+    let observed = Observed {
+        place: trail.place().ok(),
+        started: Instant::now(),
+        method: request.method().clone(),
+        route: request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned(),
+        transfer_id: transfer_of(request.uri().path(), request.headers()),
+        trace,
+        caller,
+        id: id.clone(),
     };
-    if trail.write(event).await.is_err() {
+    let mut span =
+        Span::begin(&observed.trace, SpanKind::Server, format!("{} {}", observed.method, observed.route));
+    span.note("http.request.method", observed.method.to_string());
+    span.note("http.route", observed.route.clone());
+    let mut response = if observed.place.is_some() {
+        tokio::select! {
+            biased;
+            response = next.run(request) => response,
+            () = trail.silence() => unavailable("the database does not answer; ask again"),
+        }
+    } else {
+        unavailable("too many requests wait for the audit trail; ask again")
+    };
+    let code = response.extensions().get::<AnsweredCode>().map(|code| code.0.clone());
+    if observed.write(response.status().as_u16(), code.clone()).await.is_err() {
         // Whatever was done is done; asked again, the caller hears of it.
-        response = ProblemResponse::new(ProblemCode::StoreUnavailable)
-            .detail("the audit trail cannot be written; ask again")
-            .retry_after(std::time::Duration::from_secs(5))
-            .into_response();
+        response = unavailable("the audit trail cannot be written; ask again");
     }
     let status = response.status().as_u16();
-    tracing::info!(%method, route, status, duration_ms = millis(started), request.id = %id, "request");
-    metrics::histogram!("http_request_duration_seconds", "route" => route, "status" => status.to_string())
-        .record(started.elapsed().as_secs_f64());
+    span.note("http.response.status_code", i64::from(status));
+    if status >= 500 {
+        span.fails(code.unwrap_or_default());
+    }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(HeaderName::from_static(X_REQUEST_ID), value);
     }
     response
+}
+
+fn unavailable(what: &str) -> Response {
+    ProblemResponse::new(ProblemCode::StoreUnavailable)
+        .detail(what)
+        .retry_after(Duration::from_secs(5))
+        .into_response()
+}
+
+/// A request, until its row is written. Dropped before that, its caller has gone, and the row says so.
+struct Observed {
+    /// Where its row goes; taken once it is there.
+    place: Option<Place>,
+    started: Instant,
+    method: Method,
+    route: String,
+    transfer_id: Option<TransferId>,
+    trace: TraceContext,
+    caller: Caller,
+    id: String,
+}
+
+impl Observed {
+    /// Writes the row, then the line of the log.
+    async fn write(mut self, mut status: u16, code: Option<String>) -> Result<(), TrailDown> {
+        let event = self.event(Some(status), code.as_deref());
+        let written = match self.place.take() {
+            Some(place) => place.write(event).await,
+            None => Err(TrailDown),
+        };
+        if written.is_err() {
+            status = 503;
+        }
+        let duration_ms = millis(self.started);
+        tracing::info!(method = %self.method, route = self.route, status, duration_ms, request.id = self.id, "request");
+        self.measure(status.to_string());
+        written
+    }
+
+    fn event(&self, status: Option<u16>, code: Option<&str>) -> AuditEvent {
+        AuditEvent {
+            #[expect(clippy::disallowed_methods, reason = "the trail tells the computer's own time")]
+            at: Utc::now(),
+            action: "request",
+            outcome: match status {
+                Some(0..400) => AuditOutcome::Success,
+                Some(400..500) => AuditOutcome::Refused,
+                _ => AuditOutcome::Failed,
+            },
+            forensic: false,
+            actor: self.caller.0.actor.get().cloned().unwrap_or_else(|| "unknown".to_owned()),
+            transfer_id: self.transfer_id,
+            peer: self.caller.0.peer.get().cloned(),
+            detail: json!({
+                "method": self.method.as_str(), "route": self.route, "status": status, "code": code,
+                "request_id": self.id, "trace_id": self.trace.trace_id(), "duration_ms": millis(self.started),
+                "caller_gone": status.is_none(),
+            }),
+        }
+    }
+
+    fn measure(&self, status: String) {
+        metrics::histogram!("http_request_duration_seconds", "route" => self.route.clone(), "status" => status)
+            .record(self.started.elapsed().as_secs_f64());
+    }
+}
+
+impl Drop for Observed {
+    fn drop(&mut self) {
+        let Some(place) = self.place.take() else { return };
+        place.leave(self.event(None, None));
+        let duration_ms = millis(self.started);
+        tracing::info!(method = %self.method, route = self.route, duration_ms, request.id = self.id,
+            "a caller has gone before its answer");
+        self.measure("caller-gone".to_owned());
+    }
 }
 
 fn millis(since: Instant) -> u64 {

@@ -20,6 +20,7 @@ use crate::admin::{self, AdminConfig, Readiness};
 use crate::config;
 use crate::database::{self, DatabaseConfig};
 use crate::lifecycle::Lifecycle;
+use crate::spans::{self, TracesConfig};
 use crate::telemetry::{self, LogConfig};
 
 const EXIT_CONFIG: u8 = 64;
@@ -36,6 +37,9 @@ pub struct Common {
     /// The log.
     #[serde(default)]
     pub log: LogConfig,
+    /// Where spans of traces are sent.
+    #[serde(default)]
+    pub traces: TracesConfig,
 }
 
 /// A service's whole configuration.
@@ -138,6 +142,7 @@ pub fn run<S: Service>() -> ExitCode {
 async fn serve<S: Service>(config: S::Config) -> anyhow::Result<()> {
     let common = config.common().clone();
     let telemetry = telemetry::install(&common.log)?;
+    spans::install(&common.traces, S::NAME).context("common.traces.otlp_endpoint is no address")?;
     tracing::info!(service = S::NAME, version = env!("CARGO_PKG_VERSION"), "starting");
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -161,7 +166,7 @@ async fn serve<S: Service>(config: S::Config) -> anyhow::Result<()> {
     let writer_stop = tokio_util::sync::CancellationToken::new();
     let writer = tokio::spawn(writer.run(writer_stop.clone()));
 
-    let lifecycle = Lifecycle::default();
+    let lifecycle = Lifecycle::of(trail.clone());
     let clock = Arc::new(SystemClock);
     let context = Context { lifecycle: lifecycle.clone(), pool: pool.clone(), trail, clock };
     S::start(context, config).await?;
@@ -181,6 +186,7 @@ async fn serve<S: Service>(config: S::Config) -> anyhow::Result<()> {
     admin_stop.cancel();
     let _ = tokio::time::timeout(Duration::from_secs(2), admin).await;
     let _ = tokio::time::timeout(Duration::from_secs(2), pool.close()).await;
+    let _ = tokio::task::spawn_blocking(spans::flush).await;
     anyhow::ensure!(asked_to_stop, "a task ended by itself");
     anyhow::ensure!(drained, "work was still running after {} s", DRAIN.as_secs());
     tracing::info!("stopped");

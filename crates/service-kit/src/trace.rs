@@ -1,10 +1,10 @@
 //! W3C trace context: taken from a request or made, in every log line, handed on to whoever is called.
 //!
-//! What is exported to is another matter; here the ids travel. Source: W3C Trace Context, level 1, §3.2.
+//! Here the ids travel; [`crate::spans`] sends what was done under them. Source: W3C Trace Context, level 1, §3.2.
 
 use std::fmt;
 
-use rand::Rng;
+use uuid::Uuid;
 
 tokio::task_local! {
     static CURRENT: TraceContext;
@@ -18,12 +18,14 @@ pub const TRACEPARENT: &str = "traceparent";
 pub struct TraceContext {
     trace_id: String,
     span_id: String,
+    /// The span that this one was begun by; unknown of a caller's.
+    parent: Option<String>,
 }
 
 impl TraceContext {
     /// Begins a trace.
     pub fn begin() -> Self {
-        Self { trace_id: hex_of(16), span_id: hex_of(8) }
+        Self { trace_id: Uuid::new_v4().simple().to_string(), span_id: span_id(), parent: None }
     }
 
     /// Reads `00-<32 hex>-<16 hex>-<2 hex>`; all-zero ids and other versions' `ff` are refused.
@@ -36,19 +38,32 @@ impl TraceContext {
         };
         let is_id = |text: &str, length| is_hex(text, length) && text.bytes().any(|b| b != b'0');
         let is_known = is_hex(version, 2) && version != "ff" && (version != "00" || parts.next().is_none());
-        (is_known && is_id(trace_id, 32) && is_id(span_id, 16) && is_hex(flags, 2))
-            .then(|| Self { trace_id: trace_id.to_owned(), span_id: span_id.to_owned() })
+        (is_known && is_id(trace_id, 32) && is_id(span_id, 16) && is_hex(flags, 2)).then(|| Self {
+            trace_id: trace_id.to_owned(),
+            span_id: span_id.to_owned(),
+            parent: None,
+        })
     }
 
     /// Returns a span of the same trace.
     #[must_use]
     pub fn child(&self) -> Self {
-        Self { trace_id: self.trace_id.clone(), span_id: hex_of(8) }
+        Self { trace_id: self.trace_id.clone(), span_id: span_id(), parent: Some(self.span_id.clone()) }
     }
 
     /// Returns the trace's id, 32 hexadecimal digits.
     pub fn trace_id(&self) -> &str {
         &self.trace_id
+    }
+
+    /// Returns the span's id, 16 hexadecimal digits.
+    pub fn span_id(&self) -> &str {
+        &self.span_id
+    }
+
+    /// Returns the id of the span that this one was begun by.
+    pub fn parent(&self) -> Option<&str> {
+        self.parent.as_deref()
     }
 
     /// Runs a future as this span: [`current`] returns it, and each log line names the trace.
@@ -81,14 +96,11 @@ impl fmt::Display for TraceContext {
     }
 }
 
-fn hex_of(bytes: usize) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(2 * bytes);
-    let mut random = rand::rng();
-    for _ in 0..bytes {
-        let _ = write!(text, "{:02x}", random.random_range(1..=255u8));
-    }
-    text
+/// Half of a random UUID, which is never all zeros: its version stands in it.
+fn span_id() -> String {
+    let mut id = Uuid::new_v4().simple().to_string();
+    id.truncate(16);
+    id
 }
 
 #[cfg(test)]
@@ -101,6 +113,7 @@ mod tests {
         assert_eq!(TraceContext::parse(&context.to_string()).unwrap(), context);
         let child = context.child();
         assert_eq!(child.trace_id(), context.trace_id());
+        assert_eq!(child.parent(), Some(context.span_id()));
         assert_ne!(child, context);
     }
 

@@ -8,7 +8,7 @@ use domain::TransferId;
 use serde_json::Value;
 
 use crate::package::package_of;
-use crate::{Person, World};
+use crate::{Person, World, eventually};
 
 /// Sends a person's record from one province to another, as it would be sealed there.
 ///
@@ -36,10 +36,16 @@ pub async fn deliver_package(
     to: &str,
     id: TransferId,
 ) -> Result<Receipt, Problem> {
-    let answer = world.put(from, to, id, package.to_string().as_bytes()).await;
-    let status = answer.status().as_u16();
-    let body = answer.bytes().await.expect("a body");
-    if status != 201 {
+    let bytes = package.to_string().into_bytes();
+    // A gateway that is busy, or still at it, is asked again, as a sender would.
+    let (status, body) = eventually("an answer to a package", async || {
+        let answer = world.put(from, to, id, &bytes).await;
+        let status = answer.status().as_u16();
+        let body = answer.bytes().await.expect("a body");
+        (![202, 503].contains(&status)).then_some((status, body))
+    })
+    .await;
+    if ![200, 201].contains(&status) {
         return Err(serde_json::from_slice(&body).expect("a problem"));
     }
     let document: ReceiptDocument = serde_json::from_slice(&body).expect("a receipt document");

@@ -84,6 +84,14 @@ impl Proxy {
         self.broken.lock().expect("a script").push_back((resource_type.to_owned(), fault));
     }
 
+    /// Returns how many faults of the script are still to come.
+    ///
+    /// # Panics
+    /// After a panic of the proxy.
+    pub fn still_to_break(&self) -> usize {
+        self.broken.lock().expect("a script").len()
+    }
+
     /// Returns the base URL.
     pub fn base(&self) -> &str {
         &self.base
@@ -110,7 +118,7 @@ async fn forward(State(behind): State<Behind>, request: Request) -> Response {
     let path = parts.uri.path_and_query().expect("a path").as_str();
     let path = path.strip_prefix("/fhir").expect("a path below the base");
     behind.asked.lock().expect("a list").push(format!("{} {path}", parts.method));
-    let fault = next_fault(&behind, &body);
+    let fault = next_fault(&behind, path, &body);
     let mut headers = parts.headers;
     for of_this_hop in ["host", "content-length", "accept-encoding"] {
         headers.remove(of_this_hop);
@@ -138,10 +146,16 @@ async fn forward(State(behind): State<Behind>, request: Request) -> Response {
     response.body(body).expect("an answer")
 }
 
-/// Returns the fault whose turn it is, and which search of this batch it is for.
-fn next_fault(behind: &Behind, body: &[u8]) -> Option<(usize, Fault)> {
+/// Returns the fault whose turn it is, and which search of this batch it is for. A page of changes is no batch; only
+/// its connection can be broken.
+fn next_fault(behind: &Behind, path: &str, body: &[u8]) -> Option<(usize, Fault)> {
     let mut broken = behind.broken.lock().expect("a script");
     let (resource_type, fault) = broken.front()?;
+    let is_page = path.trim_start_matches('/') == format!("{resource_type}/_search")
+        && String::from_utf8_lossy(body).contains("_sort=_lastUpdated");
+    if is_page && *fault == Fault::HalfAnAnswer {
+        return broken.pop_front().map(|(_, fault)| (0, fault));
+    }
     let batch: Value = serde_json::from_slice(body).ok()?;
     let searched = format!("{resource_type}?");
     let is_meant = |entry: &Value| {

@@ -10,12 +10,14 @@ use axum::response::Response;
 use contracts::receipt::{OutcomeCounts, ReceiptDocument};
 use contracts::{ContentDigest, Receipt};
 use domain::{Jurisdiction, TransferId};
+use local_stack::ProvinceService;
 use mtls::{Credentials, ListenerOptions};
 use reqwest::Url;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::people::Person;
 use crate::world::World;
 
 /// What the gateway is asked: `PUT` with a package, or `GET`.
@@ -44,6 +46,36 @@ pub struct Gateway {
 }
 
 impl Gateway {
+    /// Makes a world of Ontario's outbound service, with this gateway in British Columbia's place.
+    ///
+    /// # Panics
+    /// When one of them does not start.
+    pub async fn in_a_world(name: &str) -> (World, Self) {
+        let services = [("ON", ProvinceService::Outbound), ("BC", ProvinceService::Inbound)];
+        let world = World::prepared(name, &services).await;
+        let gateway = Self::start(&world).await;
+        world.start("ON", ProvinceService::Outbound, "", &|_| {}, &[]).await;
+        (world, gateway)
+    }
+
+    /// Lets Ontario send a new person's record, to be answered in this way.
+    ///
+    /// # Panics
+    /// When the transfer is not accepted.
+    pub async fn sent(
+        &self,
+        world: &World,
+        answer: impl Fn(&Asked) -> Response + Send + 'static,
+    ) -> (Person, TransferId) {
+        let person = Person::new().doses(1);
+        person.upload(&world.fhir("ON")).await;
+        let id = TransferId::generate();
+        self.answer(id, answer);
+        let body = json!({"patient_id": person.id(), "transfer_to": "BC", "approval_ref": "test"});
+        assert_eq!(world.outbound("ON").ask(id, &body).await.status(), 202);
+        (person, id)
+    }
+
     /// Starts to listen in the place of BC's inbound-transfer, which must not run.
     ///
     /// # Panics

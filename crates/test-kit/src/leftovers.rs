@@ -22,7 +22,7 @@ pub(crate) async fn end(layout: &Layout) {
         if Path::new("/proc").join(pid).exists() {
             continue;
         }
-        let world = format!("-transfer-{}", file.file_stem().unwrap_or_default().to_string_lossy());
+        let world = format!("-{}", file.file_stem().unwrap_or_default().to_string_lossy());
         for one in Stack::status(layout).into_iter().filter(|one| one.record.name.contains(&world)) {
             if let Some(process) = ServiceProcess::find(layout, &one.record.name) {
                 let _ = process.kill().await;

@@ -4,10 +4,12 @@
 //! test makes people of its own ([`people`]). Nothing is mocked. The stack is started by `cargo xtask test`, or
 //! by hand; without one every test fails and says so.
 
+pub mod aggregators;
 pub mod api;
 pub mod arrivals;
 pub mod copies;
 pub mod delivery;
+pub mod federal;
 pub mod fhir_proxy;
 pub mod gateway;
 pub mod held;
@@ -15,6 +17,7 @@ mod leftovers;
 pub mod package;
 pub mod people;
 pub mod wait;
+pub mod wire;
 pub mod world;
 
 pub use api::OutboundApi;

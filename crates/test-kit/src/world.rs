@@ -28,12 +28,14 @@ type Key = (String, ProvinceKey);
 enum ProvinceKey {
     Outbound,
     Inbound,
+    Aggregator,
 }
 
 fn key(province: &str, service: ProvinceService) -> Key {
     let service = match service {
         ProvinceService::Outbound => ProvinceKey::Outbound,
         ProvinceService::Inbound => ProvinceKey::Inbound,
+        ProvinceService::Aggregator => ProvinceKey::Aggregator,
     };
     (province.to_owned(), service)
 }
@@ -115,6 +117,7 @@ impl World {
         let part = match service {
             ProvinceService::Outbound => "out",
             ProvinceService::Inbound => "in",
+            ProvinceService::Aggregator => "ag",
         };
         let databases = self
             .stack
@@ -149,13 +152,15 @@ impl World {
         let mut settings =
             Settings::of(&self.stack, province, service, &instance, databases).expect("a configuration");
         settings.config["directory"] = json!({"file": self.directory, "poll_seconds": 1});
-        if service == ProvinceService::Outbound {
-            settings.config["queue"]["prefix"] =
-                json!(format!("{}:tx:{}", province.to_lowercase(), self.name));
-            settings.config["transfers"] = json!({"first_retry_milliseconds": 200, "sweep_after_seconds": 4, "lease_seconds": 10,
-                    "first_probe_seconds": 1, "longest_probe_seconds": 1});
-        } else {
-            settings.config["intake"] = json!({"lease_seconds": 10});
+        match service {
+            ProvinceService::Outbound => {
+                settings.config["queue"]["prefix"] =
+                    json!(format!("{}:tx:{}", province.to_lowercase(), self.name));
+                settings.config["transfers"] = json!({"first_retry_milliseconds": 200, "sweep_after_seconds": 4,
+                    "lease_seconds": 10, "first_probe_seconds": 1, "longest_probe_seconds": 1});
+            }
+            ProvinceService::Inbound => settings.config["intake"] = json!({"lease_seconds": 10}),
+            ProvinceService::Aggregator => {}
         }
         settings
     }
@@ -236,25 +241,35 @@ impl World {
     pub fn write_directory_with(&self, suspended: &[&str], change: Change<'_>) {
         let provinces: std::collections::BTreeSet<&String> =
             self.settings.keys().map(|(code, _)| code).collect();
-        let entries: Vec<Value> = provinces
+        let mut entries: Vec<Value> = provinces
             .into_iter()
             .map(|code| {
-                let inbound = self.settings.get(&key(code, ProvinceService::Inbound));
-                let gateway = inbound.map(|settings| format!("https://localhost:{}", settings.port));
+                let gateway = |service| {
+                    let settings = self.settings.get(&key(code, service));
+                    settings.map(|settings| format!("https://localhost:{}", settings.port))
+                };
                 let names = local_stack::names_of(code).expect("a known jurisdiction");
                 let mut entry = json!({
                     "code": code, "name": names, "role": "pt",
                     "state": if suspended.contains(&code.as_str()) { "suspended" } else { "active" },
-                    "gateway": {"inbound_transfer": gateway},
+                    "gateway": {
+                        "inbound_transfer": gateway(ProvinceService::Inbound),
+                        "aggregator": gateway(ProvinceService::Aggregator),
+                    },
                     "identities": {
                         "outbound_transfer": spiffe_id(code, "outbound-transfer").expect("an identity"),
                         "inbound_transfer": spiffe_id(code, "inbound-transfer").expect("an identity"),
+                        "aggregator": spiffe_id(code, "aggregator").expect("an identity"),
                     },
                 });
                 change(&mut entry);
                 entry
             })
             .collect();
+        let federal = local_stack::names_of("PHAC").expect("the federal agency");
+        let federator = spiffe_id("PHAC", "federator").expect("an identity");
+        entries.push(json!({"code": "PHAC", "name": federal, "role": "phac", "state": "active",
+            "identities": {"federator": federator}}));
         let text = json!({"jurisdictions": entries}).to_string();
         local_stack::write_private(&self.directory, text.as_bytes()).expect("a written directory");
     }
@@ -297,6 +312,27 @@ impl World {
         OutboundApi::new(base, self.token(province, &SCOPES))
     }
 
+    /// Returns a province's releases, for whoever may read and publish them.
+    ///
+    /// # Panics
+    /// When this world has no such service.
+    pub fn releases(&self, province: &str) -> OutboundApi {
+        let listen = &self.settings[&key(province, ProvinceService::Aggregator)].config["api"]["listen"];
+        let base = format!("http://{}", listen.as_str().expect("an address"));
+        OutboundApi::new(base, self.token(province, &["aggregate.read", "aggregate.operate"]))
+    }
+
+    /// Returns the releases as one replica of a province's aggregator shows them.
+    ///
+    /// # Panics
+    /// When there is no port for it.
+    pub fn releases_by(&self, province: &str, replica: &str) -> OutboundApi {
+        let name = format!("{}/aggregator-{}{replica}/local-api", province.to_lowercase(), self.name);
+        let port = self.stack.layout().port(&name).expect("a port");
+        let token = self.token(province, &["aggregate.read", "aggregate.operate"]);
+        OutboundApi::new(format!("http://127.0.0.1:{port}"), token)
+    }
+
     /// Mints a bearer token for a province's outbound API.
     ///
     /// # Panics
@@ -332,6 +368,11 @@ impl World {
             self.stack.layout().port(&name).expect("a port")
         };
         format!("https://localhost:{port}")
+    }
+
+    /// Returns the URL of the gateway of one of a province's services.
+    pub fn gateway_of(&self, province: &str, service: ProvinceService) -> String {
+        format!("https://localhost:{}", self.settings[&key(province, service)].port)
     }
 
     /// Returns an HTTP client with the certificate of a province's service, for another's inbound gateway.
@@ -385,6 +426,14 @@ impl World {
     pub async fn service_database(&self, province: &str, service: ProvinceService) -> PgPool {
         let urls = &self.databases[&key(province, service)];
         PgPool::connect(&urls.runtime_url).await.expect("a database")
+    }
+
+    /// Returns the URL of a service's database, in the service's own role.
+    ///
+    /// # Panics
+    /// When it was not asked for.
+    pub fn database_url(&self, province: &str, service: ProvinceService) -> &str {
+        &self.databases[&key(province, service)].runtime_url
     }
 
     /// Returns a pool with the owner's rights on a service's database.

@@ -65,7 +65,8 @@ impl Default for QueueOptions {
 }
 
 impl Queue {
-    /// Makes a queue on the server at `url` (`redis://user:password@host:port/0`). The connection is made when it is
+    /// Makes a queue on the server at `url` (`redis://user:password@host:port/0`, `rediss://…`
+    /// over TLS, by the authorities of the system or of `SSL_CERT_FILE` and `SSL_CERT_DIR`). The connection is made when it is
     /// first needed and again whenever it is lost; to know whether the server is there, [`ping`](Self::ping).
     ///
     /// `prefix` begins every key, such as `on:tx`; `group` is what all workers of one kind share; `consumer` is

@@ -11,36 +11,12 @@ use domain::{SourceOutcome, TransferId, TransferState};
 use fhir::canonical::closed_to;
 use fhir::{Issue, IssueCode};
 use futures::stream;
-use local_stack::ProvinceService::{Inbound, Outbound};
+use local_stack::ProvinceService::Inbound;
 use mtls::Credentials;
-use serde_json::json;
 use test_kit::gateway::{Answer, Asked, Gateway, documented, plain, signed};
-use test_kit::{Person, World, eventually, versions};
+use test_kit::{World, eventually, versions};
 
 use super::patient;
-
-/// A world in which ON sends to a gateway that the test has in its hands.
-async fn world_with_gateway(name: &str) -> (World, Gateway) {
-    let world = World::prepared(name, &[("ON", Outbound), ("BC", Inbound)]).await;
-    let gateway = Gateway::start(&world).await;
-    world.start("ON", Outbound, "", &|_| {}, &[]).await;
-    (world, gateway)
-}
-
-/// Sends a new person's record, to be answered in this way.
-async fn send(
-    world: &World,
-    gateway: &Gateway,
-    answer: impl Fn(&Asked) -> Response + Send + 'static,
-) -> (Person, TransferId) {
-    let person = Person::new().doses(1);
-    person.upload(&world.fhir("ON")).await;
-    let id = TransferId::generate();
-    gateway.answer(id, answer);
-    let body = json!({"patient_id": person.id(), "transfer_to": "BC", "approval_ref": "test"});
-    assert_eq!(world.outbound("ON").ask(id, &body).await.status(), 202);
-    (person, id)
-}
 
 async fn failed(world: &World, id: TransferId, what: &str) -> TransferView {
     eventually(&format!("{what} to be met"), async || {
@@ -99,10 +75,10 @@ fn wrong_receipts(world: &World) -> Vec<(&'static str, Answer)> {
 
 #[tokio::test]
 async fn only_a_receipt_for_this_very_delivery_is_accepted() {
-    let (world, gateway) = world_with_gateway("receipts").await;
+    let (world, gateway) = Gateway::in_a_world("receipts").await;
     let mut sent = Vec::new();
     for (what, wrong) in wrong_receipts(&world) {
-        let (person, id) = send(&world, &gateway, wrong).await;
+        let (person, id) = gateway.sent(&world, wrong).await;
         sent.push((what, person, id));
     }
     for (what, person, id) in &sent {
@@ -146,7 +122,7 @@ fn elsewhere() -> Response {
 #[tokio::test]
 async fn what_is_no_receipt_is_tried_again_until_there_is_one() {
     use ProblemCode::{Busy, Internal, PeerFault, PeerUntrusted};
-    let (world, gateway) = world_with_gateway("answers").await;
+    let (world, gateway) = Gateway::in_a_world("answers").await;
     let bc = world.credentials("BC", "inbound-transfer");
     let half: Answer = Box::new(move |asked| half_an_answer(&asked.receipt, &bc));
     // The destination says that it knows other bytes, and gives no receipt for them.
@@ -166,7 +142,7 @@ async fn what_is_no_receipt_is_tried_again_until_there_is_one() {
     ];
     let mut sent = Vec::new();
     for (what, answer, code) in cases {
-        let (person, id) = send(&world, &gateway, answer).await;
+        let (person, id) = gateway.sent(&world, answer).await;
         if what == "503 for a while" {
             let view = failed(&world, id, what).await;
             let events = world.outbound("ON").events(id).await.events;
@@ -192,11 +168,11 @@ async fn what_is_no_receipt_is_tried_again_until_there_is_one() {
 
 #[tokio::test]
 async fn a_refusal_ends_the_transfer_and_its_reasons_are_repeated() {
-    let (world, gateway) = world_with_gateway("refusals").await;
+    let (world, gateway) = Gateway::in_a_world("refusals").await;
     let issue = Issue::error(IssueCode::Required, "Bundle.entry[1].resource.status", "is missing");
     let refusal = Problem::new(ProblemCode::PackageInvalid).detail("of theirs").issues(vec![issue.clone()]);
-    let (person, id) = send(&world, &gateway, move |_| problem(&refusal, None)).await;
-    let (wordless, other) = send(&world, &gateway, |_| plain(422, "no")).await;
+    let (person, id) = gateway.sent(&world, move |_| problem(&refusal, None)).await;
+    let (wordless, other) = gateway.sent(&world, |_| plain(422, "no")).await;
 
     let view = world.outbound("ON").until(id, TransferState::Rejected).await;
     let repeated = view.last_problem.unwrap();
@@ -213,10 +189,10 @@ async fn a_refusal_ends_the_transfer_and_its_reasons_are_repeated() {
 
 #[tokio::test]
 async fn a_destination_that_knows_the_transfer_is_asked_for_its_receipt() {
-    let (world, gateway) = world_with_gateway("conflict").await;
+    let (world, gateway) = Gateway::in_a_world("conflict").await;
     let bc = world.credentials("BC", "inbound-transfer");
     let answer = move |asked: &Asked| if asked.is_put { plain(409, "") } else { signed(&asked.receipt, &bc) };
-    let (person, id) = send(&world, &gateway, answer).await;
+    let (person, id) = gateway.sent(&world, answer).await;
     let view = world.outbound("ON").until(id, TransferState::Completed).await;
     assert_eq!(view.source, Some(SourceOutcome::Closed));
     let destination = closed_to(&patient(&world, "ON", &person.id()).await).unwrap();

@@ -154,3 +154,14 @@ pub async fn searches_asked_together_answer_as_each_would_alone_and_never_from_a
     let wrong = [Search::all("Patient", &own), Search::all("Immunization", &[("no-such-parameter", "1")])];
     assert!(fhir.search_together(&wrong).await.is_err());
 }
+
+pub async fn a_validation_tells_errors_and_stores_nothing(fhir: FhirServer) {
+    let person = Person::new().doses(1);
+    let mut dose = person.resources[0].clone();
+    assert_eq!(fhir.validate("Immunization", &dose).await.unwrap(), Vec::<String>::new());
+    for status in [json!(null), json!("unheard-of")] {
+        dose["status"] = status;
+        assert_ne!(fhir.validate("Immunization", &dose).await.unwrap(), Vec::<String>::new());
+    }
+    assert_eq!(fhir.read("Immunization", &person.resource_id(0)).await.unwrap(), Found::Absent);
+}

@@ -9,13 +9,13 @@ use super::*;
 
 /// A world with a transfer that has died: its peer has answered nothing usable for the whole horizon.
 async fn dead(name: &str) -> (World, Gateway, TransferId, Arc<AtomicBool>) {
-    let (world, gateway) = world_with_gateway(name).await;
+    let (world, gateway) = Gateway::in_a_world(name).await;
     let is_well = Arc::new(AtomicBool::new(false));
     let (bc, well) = (world.credentials("BC", "inbound-transfer"), is_well.clone());
     let answer: Answer = Box::new(move |asked: &Asked| {
         if well.load(Ordering::Relaxed) { signed(&asked.receipt, &bc) } else { plain(500, "<html>") }
     });
-    let id = send(&world, &gateway, answer).await;
+    let id = gateway.sent(&world, answer).await.1;
     let api = world.outbound("ON");
     eventually("an attempt to fail", async || (api.find(id).await.attempts > 0).then_some(())).await;
     set(&world, id, "horizon_ends_at = requested_at").await;
@@ -76,7 +76,7 @@ async fn a_dead_transfer_does_not_come_back_beside_a_new_one_of_the_same_patient
 async fn packages_are_deleted_when_their_time_is_over_and_receipts_stay() {
     let (world, gateway, dead, _) = dead("purged").await;
     let (api, bc) = (world.outbound("ON"), world.credentials("BC", "inbound-transfer"));
-    let completed = send(&world, &gateway, Box::new(move |asked: &Asked| signed(&asked.receipt, &bc))).await;
+    let completed = gateway.sent(&world, move |asked: &Asked| signed(&asked.receipt, &bc)).await.1;
     done(&api, completed, "retry").await; // past a lane that the dead one has parked
     let young = api.until(completed, TransferState::Completed).await;
     assert_eq!(young.purged_at, None);

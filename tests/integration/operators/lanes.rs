@@ -21,12 +21,12 @@ fn away_until(is_back: &Arc<AtomicBool>, bc: &Credentials) -> Answer {
 
 #[tokio::test]
 async fn a_peer_that_is_away_costs_neither_attempts_nor_horizon() {
-    let (world, gateway) = world_with_gateway("away").await;
+    let (world, gateway) = Gateway::in_a_world("away").await;
     let (api, bc) = (world.outbound("ON"), world.credentials("BC", "inbound-transfer"));
     let is_back = Arc::new(AtomicBool::new(false));
     let mut ids = Vec::new();
     for _ in 0..12 {
-        ids.push(send(&world, &gateway, away_until(&is_back, &bc)).await);
+        ids.push(gateway.sent(&world, away_until(&is_back, &bc)).await.1);
     }
     let parked = until_lane(&api, "BC", LaneState::Parked).await;
     assert!(parked.failures >= 5 && parked.next_probe_at.is_some(), "{parked:?}");
@@ -72,7 +72,7 @@ async fn a_peer_that_is_away_costs_neither_attempts_nor_horizon() {
 
 #[tokio::test]
 async fn a_paused_lane_sends_nothing_and_what_waits_can_still_be_cancelled() {
-    let (world, gateway) = world_with_gateway("paused").await;
+    let (world, gateway) = Gateway::in_a_world("paused").await;
     let (api, bc) = (world.outbound("ON"), world.credentials("BC", "inbound-transfer"));
     let good = || -> Answer {
         let bc = bc.clone();
@@ -87,7 +87,7 @@ async fn a_paused_lane_sends_nothing_and_what_waits_can_still_be_cancelled() {
     // A second replica sees the same pause.
     world.start("ON", Outbound, "-2", &|_| {}, &[]).await;
 
-    let (kept, cancelled) = (send(&world, &gateway, good()).await, send(&world, &gateway, good()).await);
+    let (kept, cancelled) = (gateway.sent(&world, good()).await.1, gateway.sent(&world, good()).await.1);
     for id in [kept, cancelled] {
         let view = until_parked(&api, id).await;
         assert_eq!((view.first_attempt_at, view.attempts), (None, 0));
@@ -126,7 +126,7 @@ async fn a_paused_lane_sends_nothing_and_what_waits_can_still_be_cancelled() {
 
 #[tokio::test]
 async fn lost_trust_parks_a_lane_at_once_and_rejects_nothing() {
-    let (world, gateway) = world_with_gateway("distrust").await;
+    let (world, gateway) = Gateway::in_a_world("distrust").await;
     let (api, bc) = (world.outbound("ON"), world.credentials("BC", "inbound-transfer"));
     let is_back = Arc::new(AtomicBool::new(false));
     let statuses = [401, 403];
@@ -136,7 +136,7 @@ async fn lost_trust_parks_a_lane_at_once_and_rejects_nothing() {
         let answer: Answer = Box::new(move |asked| {
             if is_back.load(Ordering::Relaxed) { signed(&asked.receipt, &bc) } else { plain(status, "") }
         });
-        ids.push(send(&world, &gateway, answer).await);
+        ids.push(gateway.sent(&world, answer).await.1);
     }
     for &id in &ids {
         let view = until_parked(&api, id).await;
@@ -159,17 +159,17 @@ async fn lost_trust_parks_a_lane_at_once_and_rejects_nothing() {
 
 #[tokio::test]
 async fn one_poisonous_transfer_does_not_keep_a_lane_parked() {
-    let (world, gateway) = world_with_gateway("poison").await;
+    let (world, gateway) = Gateway::in_a_world("poison").await;
     let (api, bc) = (world.outbound("ON"), world.credentials("BC", "inbound-transfer"));
     let is_back = Arc::new(AtomicBool::new(false));
     let mut poisonous = Vec::new();
     for _ in 0..5 {
-        poisonous.push(send(&world, &gateway, Box::new(|_| plain(500, "<html>"))).await);
+        poisonous.push(gateway.sent(&world, |_: &Asked| plain(500, "<html>")).await.1);
     }
     until_lane(&api, "BC", LaneState::Parked).await;
     let mut good = Vec::new();
     for _ in 0..5 {
-        good.push(send(&world, &gateway, away_until(&is_back, &bc)).await);
+        good.push(gateway.sent(&world, away_until(&is_back, &bc)).await.1);
     }
     is_back.store(true, Ordering::Relaxed);
     for id in good {

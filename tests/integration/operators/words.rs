@@ -53,7 +53,7 @@ async fn dry_run(world: &World, body: Value) -> TransferDryRun {
 
 #[tokio::test]
 async fn a_dry_run_tells_what_would_be_sent_and_stores_nothing() {
-    let (world, gateway) = world_with_gateway("dry").await;
+    let (world, gateway) = Gateway::in_a_world("dry").await;
     let person = Person::new().doses(3).allergy();
     person.upload(&world.fhir("ON")).await;
     let body = |patient: &str| json!({"patient_id": patient, "transfer_to": "BC", "approval_ref": "test"});
@@ -66,8 +66,10 @@ async fn a_dry_run_tells_what_would_be_sent_and_stores_nothing() {
     let nobody = dry_run(&world, body("nobody")).await;
     let codes = |run: &TransferDryRun| run.problems.iter().map(|p| p.code.clone()).collect::<Vec<_>>();
     assert_eq!((nobody.is_sendable, codes(&nobody)), (false, vec!["patient-not-found".to_owned()]));
-    let broken = Person::new().dose("2021-05-06", "not-a-vaccine-code-of-any-list");
+    let broken = Person::new().dose("1901-05-06", "03"); // before birth
     broken.upload(&world.fhir("ON")).await;
+    let broken = dry_run(&world, body(&broken.id())).await;
+    assert_eq!((broken.is_sendable, codes(&broken)), (false, vec!["package-invalid".to_owned()]));
     let pool = world.database("ON", Outbound).await;
     let rows: i64 = sqlx::query_scalar("SELECT count(*) FROM transfer").fetch_one(&pool).await.unwrap();
     pool.close().await;

@@ -62,6 +62,20 @@ async fn a_client_that_hangs_up_in_mid_body_leaves_no_trace_and_frees_its_place(
         assert_eq!(rows, 0, "{table}");
     }
     assert_nothing_arrived(world, &person).await;
+    eventually("the row of the broken call", async || (puts(world, id).await.len() == 1).then_some(())).await;
+}
+
+/// The rows that a transfer's `PUT`s have left: whether the caller had gone before the answer.
+async fn puts(world: &World, id: TransferId) -> Vec<bool> {
+    let ledger = world.database("BC", ProvinceService::Inbound).await;
+    sqlx::query_scalar(
+        "SELECT (detail ->> 'caller_gone')::boolean FROM audit_event
+        WHERE action = 'request' AND transfer_id = $1 AND detail ->> 'method' = 'PUT'",
+    )
+    .bind(id.uuid())
+    .fetch_all(&ledger)
+    .await
+    .unwrap()
 }
 
 #[tokio::test]
@@ -71,7 +85,7 @@ async fn a_client_that_hangs_up_after_its_body_gets_its_transfer_committed() {
     let package = package_of(&person, "ON", id).to_string().into_bytes();
     // The intake stands before the locks of its person, which this test holds.
     let ledger = world.database("BC", ProvinceService::Inbound).await;
-    let mut hold = ledger.begin().await.unwrap();
+    let mut hold = service_kit::begin(&ledger).await.unwrap();
     sqlx::query("LOCK TABLE match_lock IN ACCESS EXCLUSIVE MODE").execute(&mut *hold).await.unwrap();
     let client = world.peer_client("ON", "outbound-transfer", "BC");
     let sending = tokio::spawn(put(world, &client, id, &package).body(package).send());
@@ -82,6 +96,7 @@ async fn a_client_that_hangs_up_after_its_body_gets_its_transfer_committed() {
     sending.abort();
     assert!(sending.await.unwrap_err().is_cancelled(), "the client has not waited for its answer");
     drop(client);
+    eventually("the row of the broken call", async || (puts(world, id).await == [true]).then_some(())).await;
     assert_eq!(status(world, id).await, StatusCode::ACCEPTED);
     hold.rollback().await.unwrap();
 

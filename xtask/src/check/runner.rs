@@ -28,8 +28,8 @@ impl Runner {
         Ok(Self { logs, total: Tally::default() })
     }
 
-    /// Runs a command to its end; says its name, its seconds and what its tests counted.
-    pub(super) async fn step(&mut self, name: &str, mut command: Command) -> Result<()> {
+    /// Runs a command to its end; says its name, its seconds and what its tests counted. Returns what it printed.
+    pub(super) async fn step(&mut self, name: &str, mut command: Command) -> Result<String> {
         let started = Instant::now();
         begin(name);
         let log = self.logs.join(format!("{}.log", name.replace([' ', ','], "-").replace("--", "-")));
@@ -49,7 +49,7 @@ impl Runner {
         self.total.add(&tally);
         say(&format!("{:>7.1} s{}", started.elapsed().as_secs_f64(), tally.in_brackets()));
         if status.success() && tally.failed == 0 {
-            return Ok(());
+            return Ok(output);
         }
         let lines: Vec<&str> = output.lines().collect();
         let skipped = lines.len().saturating_sub(SHOWN_LINES);

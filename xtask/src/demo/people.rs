@@ -75,10 +75,17 @@ impl Synthesizer {
         Ok(())
     }
 
-    /// Makes people and sends them to a FHIR server.
+    /// Makes people of Ontario and sends them to a FHIR server.
     pub fn upload(&self, people: usize, seed: u64, fhir: &str) -> Result<()> {
+        self.upload_to("ON", people, seed, fhir)
+    }
+
+    /// Makes people of a province and sends them to a FHIR server.
+    pub fn upload_to(&self, province: &str, people: usize, seed: u64, fhir: &str) -> Result<()> {
         let (people, seed) = (people.to_string(), seed.to_string());
-        let options = ["--pt", "ON", "--people", &people, "--seed", &seed, "--as-of", AS_OF, "--fhir", fhir];
+        let who = ["--pt", province, "--people", &people, "--seed", &seed, "--as-of", AS_OF];
+        // Nobody has an origin record of a province whose server does not hold the original.
+        let options = [&who[..], &["--moved-share", "0", "--fhir", fhir]].concat();
         self.run("upload", &options)
     }
 

@@ -20,7 +20,7 @@ pub fn curl_lines(world: &World, transfer: &str) -> Result<()> {
     ));
     say(&format!("  curl -s {base}/openapi.json"));
     let files = world.stack.certificate(FROM, "outbound-transfer")?;
-    let gateway = layout.port(&local_stack::gateway_port_name(TO)?)?;
+    let gateway = layout.port(&local_stack::gateway_port_name(TO, local_stack::ProvinceService::Inbound)?)?;
     say(&format!(
         "  curl -s --cacert {} --cert {} --key {} https://localhost:{gateway}/inbound-transfer/{transfer}",
         short(&files.roots),

@@ -61,7 +61,7 @@ fn batch(store: &mut Store, entries: Vec<Value>, cache: &str, now: Time) -> Fhir
         let answered = match read_entry(entry) {
             Ok(Entry::Get(url)) => match url.split_once('?') {
                 Some((resource_type, criteria)) => {
-                    write_search(&mut body, store, resource_type, criteria, cache)
+                    write_search(&mut body, store, resource_type, criteria, (cache, now))
                 }
                 None => write_read(&mut body, store, &url),
             },
@@ -110,9 +110,9 @@ fn write_search(
     store: &mut Store,
     resource_type: &str,
     criteria: &str,
-    cache: &str,
+    (cache, now): (&str, Time),
 ) -> Result<(), Refused> {
-    let found = search::search(store, resource_type, criteria, cache)?;
+    let found = search::search(store, resource_type, criteria, cache, now)?;
     let text = std::str::from_utf8(&found.body).unwrap_or("null");
     let _ = write!(body, r#"{{"resource":{text},"response":{{"status":"200 OK"}}}}"#);
     Ok(())

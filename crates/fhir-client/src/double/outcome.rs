@@ -1,6 +1,8 @@
 //! What is answered when there is nothing to show: refusals with the server's own codes, and broken answers.
 
 use bytes::Bytes;
+use fhir::Issue;
+use fhir::gate::{self, Limits};
 use reqwest::StatusCode;
 use serde_json::json;
 
@@ -54,6 +56,21 @@ pub(super) fn capabilities() -> FhirResponse {
     let statement = json!({"resourceType": "CapabilityStatement", "status": "active", "kind": "instance",
         "fhirVersion": "4.0.1", "format": ["json"]});
     ok(statement.to_string())
+}
+
+/// What `$validate` answers: the judgement of our own gate.
+pub(super) fn validated(body: &[u8]) -> FhirResponse {
+    let issues = match gate::parse(body, &Limits::default()) {
+        Ok(resource) => gate::check_resource(&resource),
+        Err(refusal) => refusal.issues,
+    };
+    let issue =
+        |issue: &Issue| json!({"severity": issue.severity, "code": issue.code, "diagnostics": issue.text});
+    let listed = match issues.as_slice() {
+        [] => vec![json!({"severity": "information", "code": "informational"})],
+        some => some.iter().map(issue).collect(),
+    };
+    ok(json!({"resourceType": "OperationOutcome", "issue": listed}).to_string())
 }
 
 /// An answer of this status that says nothing; a 409 is one of two writers that have met.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
+use chrono::{DateTime, Utc};
 use reqwest::StatusCode;
 
 use super::facts::{self, Kind};
@@ -30,14 +31,22 @@ pub(super) fn search(
     resource_type: &str,
     form: &str,
     cache: &str,
+    now: DateTime<Utc>,
 ) -> Result<FhirResponse, Refused> {
     let mut shape = Shape { count: DEFAULT_PAGE, only_count: false, unkept: unkept(cache)? };
     let mut found: Option<Vec<Place>> = None;
+    let (mut from, mut until, mut is_by_time) = (None, None, false);
     for (name, value) in url::form_urlencoded::parse(form.as_bytes()) {
         match (&*name, &*value) {
             ("_count", number) => shape.count = number.parse().map_err(|_| bad_value("_count"))?,
             ("_summary", "count") => shape.only_count = true,
-            ("_format" | "_pretty" | "_total", _) => {}
+            ("_format" | "_pretty" | "_total", _) | ("_elements", "id") => {}
+            ("_sort", "_lastUpdated") => is_by_time = true,
+            ("_lastUpdated", value) => match value.split_at_checked(2) {
+                Some(("ge", at)) => from = Some(instant(at)?),
+                Some(("lt", at)) => until = Some(instant(at)?),
+                _ => return Err(bad_value("_lastUpdated")),
+            },
             (name, value) => {
                 let places = places(store, resource_type, name, value)?;
                 found = Some(match found {
@@ -47,7 +56,16 @@ pub(super) fn search(
             }
         }
     }
-    let mut found = found.unwrap_or_else(|| store.places_of(resource_type).collect());
+    let mut found = if is_by_time || from.is_some() || until.is_some() {
+        if found.is_some() {
+            return Err(bad_value("_lastUpdated")); // with other criteria: not known here
+        }
+        let written = store.written(resource_type, from.as_deref().unwrap_or_default(), until.as_deref());
+        let live = written.filter(|place| store.at(*place).is_some_and(|stored| !stored.is_deleted));
+        live.take(shape.unkept.unwrap_or(usize::MAX)).collect()
+    } else {
+        found.unwrap_or_else(|| store.places_of(resource_type).collect())
+    };
     if shape.only_count {
         let total = found.len();
         let bundle = format!(r#"{{"resourceType":"Bundle","type":"searchset","total":{total}}}"#);
@@ -56,17 +74,17 @@ pub(super) fn search(
     if let Some(most) = shape.unkept {
         found.truncate(most);
         let count = found.len().min(shape.count);
-        return Ok(show(store, &found[..count], found.len(), None));
+        return Ok(show(store, &found[..count], found.len(), None, now));
     }
     if found.len() <= shape.count {
-        return Ok(show(store, &found, found.len(), None));
+        return Ok(show(store, &found, found.len(), None, now));
     }
     let (id, search) = store.keep(Search { found });
-    Ok(show_page(store, id, &search, 0, shape.count))
+    Ok(show_page(store, id, &search, (0, shape.count), now))
 }
 
 /// Reads a further page by the query of a next-link.
-pub(super) fn page(store: &Store, query: &str) -> Result<FhirResponse, Refused> {
+pub(super) fn page(store: &Store, query: &str, now: DateTime<Utc>) -> Result<FhirResponse, Refused> {
     let number = |wanted: &str| {
         url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == wanted).map(|(_, value)| value)
     };
@@ -77,22 +95,85 @@ pub(super) fn page(store: &Store, query: &str) -> Result<FhirResponse, Refused> 
     let read = |name, default| {
         number(name).map_or(Ok(default), |value| value.parse::<usize>()).map_err(|_| bad_value(name))
     };
-    Ok(show_page(store, id, &search, read("_getpagesoffset", 0)?, read("_count", DEFAULT_PAGE)?))
+    let part = (read("_getpagesoffset", 0)?, read("_count", DEFAULT_PAGE)?);
+    Ok(show_page(store, id, &search, part, now))
 }
 
-fn show_page(store: &Store, id: u64, search: &Search, offset: usize, count: usize) -> FhirResponse {
+fn show_page(
+    store: &Store,
+    id: u64,
+    search: &Search,
+    (offset, count): (usize, usize),
+    now: DateTime<Utc>,
+) -> FhirResponse {
     let total = search.found.len();
     let (start, end) = (offset.min(total), (offset + count.max(1)).min(total));
     let next = (end < total).then(|| format!("{BASE}?_getpages={id:x}&_getpagesoffset={end}&_count={count}"));
-    show(store, &search.found[start..end], total, next)
+    show(store, &search.found[start..end], total, next, now)
 }
 
-fn show(store: &Store, places: &[Place], total: usize, next: Option<String>) -> FhirResponse {
+/// Returns what was written since an instant, deletions among it, newest first; in one page, however many there are.
+pub(super) fn history(store: &Store, resource_type: &str, query: &str) -> Result<FhirResponse, Refused> {
+    let (mut since, mut only_ids) = (None, false);
+    for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        match &*name {
+            "_since" => since = Some(instant(&value)?),
+            "_count" => {}
+            "_elements" if value == "id" => only_ids = true,
+            _ => return Err(Refused::unknown("the double does not know this parameter of a history")),
+        }
+    }
+    let since = since.ok_or_else(|| Refused::unknown("a history without _since is not known here"))?;
+    let mut written: Vec<Place> = store.written(resource_type, &since, None).collect();
+    written.reverse();
+    let written = written.into_iter().filter_map(|place| store.at(place));
+    let entries: Vec<String> = written.map(|stored| entry(stored, only_ids)).collect();
+    Ok(outcome::ok(format!(
+        r#"{{"resourceType":"Bundle","type":"history","entry":[{}]}}"#,
+        entries.join(",")
+    )))
+}
+
+fn entry(stored: &super::store::Stored, only_id: bool) -> String {
+    let (key, version) = (&stored.key, stored.version);
+    let response = format!(r#""response":{{"etag":"W/\"{version}\""}}"#);
+    if stored.is_deleted {
+        return format!(
+            r#"{{"fullUrl":"{BASE}/{key}","request":{{"method":"DELETE","url":"{key}/_history/{version}"}},{response}}}"#
+        );
+    }
+    let short = || {
+        let (resource_type, id) = key.split_once('/').unwrap_or_default();
+        let meta = format!(r#"{{"versionId":"{version}","lastUpdated":"{}"}}"#, stored.updated);
+        format!(r#"{{"resourceType":"{resource_type}","id":"{id}","meta":{meta}}}"#)
+    };
+    let text = if only_id { short() } else { String::from_utf8_lossy(&stored.text).into_owned() };
+    format!(
+        r#"{{"fullUrl":"{BASE}/{key}","resource":{text},"request":{{"method":"PUT","url":"{key}/_history/{version}"}},{response}}}"#
+    )
+}
+
+/// Reads an instant as the store writes it.
+fn instant(text: &str) -> Result<String, Refused> {
+    let at = DateTime::parse_from_rfc3339(text).map_err(|_| bad_value("an instant"))?;
+    Ok(super::store::instant(at.to_utc()))
+}
+
+fn show(
+    store: &Store,
+    places: &[Place],
+    total: usize,
+    next: Option<String>,
+    now: DateTime<Utc>,
+) -> FhirResponse {
     let found: Vec<_> = places.iter().filter_map(|place| store.at(*place)).collect();
     let size: usize = found.iter().map(|stored| stored.text.len() + 160).sum();
     let mut bundle = String::with_capacity(size + 256);
-    bundle.push_str(r#"{"resourceType":"Bundle","type":"searchset","total":"#);
-    let _ = write!(bundle, "{total}");
+    let now = super::store::instant(now);
+    let _ = write!(
+        bundle,
+        r#"{{"resourceType":"Bundle","meta":{{"lastUpdated":"{now}"}},"type":"searchset","total":{total}"#
+    );
     if let Some(next) = next {
         let _ = write!(bundle, r#","link":[{{"relation":"next","url":"{next}"}}]"#);
     }

@@ -42,6 +42,8 @@ pub(super) struct Store {
     places: Vec<Option<Stored>>,
     by_key: HashMap<Arc<str>, Place>,
     by_type: HashMap<String, BTreeSet<Place>>,
+    /// What was last written when, deletions among it.
+    by_time: HashMap<String, BTreeSet<(String, Place)>>,
     by_term: HashMap<Term, Vec<Place>>,
     by_word: BTreeSet<(Term, String, Place)>,
     searches: VecDeque<(u64, Arc<Search>)>,
@@ -152,6 +154,8 @@ impl Store {
             words: words.into(),
         };
         self.by_type.entry(stored.resource_type().to_owned()).or_default().insert(place);
+        let before = self.at(place).map(|earlier| earlier.updated.clone());
+        self.was_written(stored.resource_type().to_owned(), place, before, stored.updated.clone());
         if earlier.is_some() {
             self.places[place as usize] = Some(stored);
         } else {
@@ -163,19 +167,47 @@ impl Store {
     pub(super) fn delete(&mut self, key: &str, now: DateTime<Utc>) {
         let Some(place) = self.place(key) else { return };
         self.unindex(place);
-        if let Some(Some(stored)) = self.places.get_mut(place as usize) {
-            stored.is_deleted = true;
-            stored.version += 1;
-            stored.updated = instant(now);
-            stored.text = Bytes::new();
+        let Some(Some(stored)) = self.places.get_mut(place as usize) else { return };
+        stored.is_deleted = true;
+        stored.version += 1;
+        stored.text = Bytes::new();
+        let before = std::mem::replace(&mut stored.updated, instant(now));
+        let (resource_type, now) = (stored.resource_type().to_owned(), stored.updated.clone());
+        self.was_written(resource_type, place, Some(before), now);
+    }
+
+    fn was_written(&mut self, resource_type: String, place: Place, before: Option<String>, now: String) {
+        let times = self.by_time.entry(resource_type).or_default();
+        if let Some(before) = before {
+            times.remove(&(before, place));
         }
+        times.insert((now, place));
+    }
+
+    /// Returns what was last written from one instant on and before another, oldest first, deletions among it.
+    pub(super) fn written<'a>(
+        &'a self,
+        resource_type: &str,
+        from: &str,
+        until: Option<&'a str>,
+    ) -> impl Iterator<Item = Place> + use<'a> {
+        let times = self.by_time.get(resource_type);
+        let from = (from.to_owned(), 0);
+        let times = times.into_iter().flat_map(move |times| times.range(from.clone()..));
+        times
+            .take_while(move |(at, _)| until.is_none_or(|until| at.as_str() < until))
+            .map(|(_, place)| *place)
     }
 
     pub(super) fn forget(&mut self, key: &str) {
         let Some(place) = self.by_key.get(key).copied() else { return };
         self.unindex(place);
         self.by_key.remove(key);
-        self.places[place as usize] = None;
+        if let Some(stored) = self.places[place as usize].take()
+            && let Some(times) = self.by_time.get_mut(stored.resource_type())
+        {
+            times.remove(&(stored.updated, place));
+        }
     }
 
     fn unindex(&mut self, place: Place) {

@@ -130,3 +130,29 @@ fn a_request_that_is_not_known_is_refused() {
         assert_eq!(double.handle(&FhirRequest::get(path)).status, StatusCode::BAD_REQUEST, "{path}");
     }
 }
+
+/// A double, and what it answered.
+#[derive(Debug)]
+struct Heard(FhirDouble, Arc<Mutex<String>>);
+
+impl FhirTransport for Heard {
+    fn call(&self, request: FhirRequest) -> Calling<'_> {
+        let answer = self.0.handle(&request);
+        self.1.lock().unwrap().push_str(&String::from_utf8_lossy(&answer.body));
+        Box::pin(async move { Ok(answer) })
+    }
+}
+
+#[tokio::test]
+async fn deletions_are_read_without_what_is_said_of_those_who_stay() {
+    let double = FhirDouble::default();
+    double.put_all(&[patient("gone", "male"), patient("stays", "female")]).unwrap();
+    double.delete("Patient", "gone");
+    let heard = Arc::default();
+    let server = FhirServer::over(Heard(double, Arc::clone(&heard)), quick());
+    let deleted = server.deleted_since("Patient", chrono::DateTime::UNIX_EPOCH).await.unwrap();
+    let told: Vec<_> = deleted.iter().map(|deleted| (deleted.id.as_str(), deleted.version)).collect();
+    assert_eq!(told, [("gone", 2)]);
+    let heard = heard.lock().unwrap();
+    assert!(heard.contains("Patient/stays") && !heard.contains("female"), "{heard}");
+}

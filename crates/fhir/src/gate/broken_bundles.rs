@@ -7,13 +7,16 @@ use super::{Limits, check_bundle, check_resource};
 use crate::IssueCode;
 use crate::IssueCode::{CodeInvalid, Duplicate, Invariant, NotSupported, Required, Structure};
 
+const ONE: &str = "urn:uuid:00000000-0000-0000-0000-000000000001";
+const TWO: &str = "urn:uuid:00000000-0000-0000-0000-000000000002";
+
 #[test]
 fn every_invariant_of_a_bundle_is_held() {
     let entry =
         |url: &str| json!({"fullUrl": url, "resource": {"resourceType": "Patient", "gender": "male"}});
     let bundle =
         |kind: &str, entries: Value| json!({"resourceType": "Bundle", "type": kind, "entry": entries});
-    let good = bundle("collection", json!([entry("urn:uuid:1"), entry("urn:uuid:2")]));
+    let good = bundle("collection", json!([entry(ONE), entry(TWO)]));
     assert_eq!(check_bundle(&good, &Limits::default()), []);
     let request = json!({"method": "PUT", "url": "Patient/1"});
     for (broken, code, expression) in [
@@ -24,28 +27,24 @@ fn every_invariant_of_a_bundle_is_held() {
             "Bundle.entry[0].search",
         ),
         (with(good.clone(), "/entry/1/request", request), Invariant, "Bundle.entry[1].request"),
-        (bundle("transaction", json!([entry("urn:uuid:1")])), Invariant, "Bundle.entry[0].request"),
+        (bundle("transaction", json!([entry(ONE)])), Invariant, "Bundle.entry[0].request"),
         (
             with(good.clone(), "/entry/1/response", json!({"status": "200"})),
             Invariant,
             "Bundle.entry[1].response",
         ),
-        (bundle("batch-response", json!([entry("urn:uuid:1")])), Invariant, "Bundle.entry[0].response"),
-        (with(good.clone(), "/entry/1", json!({"fullUrl": "urn:uuid:2"})), Invariant, "Bundle.entry[1]"),
-        (
-            bundle("collection", json!([entry("urn:uuid:1"), entry("urn:uuid:1")])),
-            Duplicate,
-            "Bundle.entry[1].fullUrl",
-        ),
+        (bundle("batch-response", json!([entry(ONE)])), Invariant, "Bundle.entry[0].response"),
+        (with(good.clone(), "/entry/1", json!({"fullUrl": TWO})), Invariant, "Bundle.entry[1]"),
+        (bundle("collection", json!([entry(ONE), entry(ONE)])), Duplicate, "Bundle.entry[1].fullUrl"),
         (
             bundle("collection", json!([entry("http://x/Patient/1/_history/2")])),
             Invariant,
             "Bundle.entry[0].fullUrl",
         ),
-        (bundle("document", json!([entry("urn:uuid:1")])), Invariant, "Bundle.identifier"),
-        (bundle("document", json!([entry("urn:uuid:1")])), Invariant, "Bundle.timestamp"),
-        (bundle("document", json!([entry("urn:uuid:1")])), Invariant, "Bundle.entry"),
-        (bundle("message", json!([entry("urn:uuid:1")])), Invariant, "Bundle.entry"),
+        (bundle("document", json!([entry(ONE)])), Invariant, "Bundle.identifier"),
+        (bundle("document", json!([entry(ONE)])), Invariant, "Bundle.timestamp"),
+        (bundle("document", json!([entry(ONE)])), Invariant, "Bundle.entry"),
+        (bundle("message", json!([entry(ONE)])), Invariant, "Bundle.entry"),
         (with(good.clone(), "/type", Value::Null), Required, "Bundle.type"),
         (with(good.clone(), "/type", json!("heap")), CodeInvalid, "Bundle.type"),
         (
@@ -75,10 +74,10 @@ fn every_invariant_of_a_bundle_is_held() {
 #[test]
 fn a_reference_within_a_bundle_is_held_to_the_type_of_its_entry() {
     let mut dose = immunization();
-    dose["patient"]["reference"] = json!("urn:uuid:1");
+    dose["patient"]["reference"] = json!(ONE);
     let organization = json!({"resourceType": "Organization", "name": "x"});
     let bundle = json!({"resourceType": "Bundle", "type": "collection", "entry": [
-        {"fullUrl": "urn:uuid:1", "resource": organization}, {"fullUrl": "urn:uuid:2", "resource": dose}]});
+        {"fullUrl": ONE, "resource": organization}, {"fullUrl": TWO, "resource": dose}]});
     let issues = check_bundle(&bundle, &Limits::default());
     assert_eq!(issues[0].expression, "Bundle.entry[1].resource.patient.reference");
 }

@@ -44,7 +44,7 @@ pub(super) fn immunization() -> Value {
     })
 }
 
-fn allergy() -> Value {
+pub(super) fn allergy() -> Value {
     let coding = |kind: &str, code: &str| {
         json!({"coding": [{"system": format!("http://terminology.hl7.org/CodeSystem/allergyintolerance-{kind}"),
             "code": code}]})
@@ -87,9 +87,9 @@ fn the_documents_pass_before_they_are_broken() {
     }
 }
 
-type Case = (fn() -> Value, &'static str, Value, IssueCode, &'static str);
+pub(super) type Case = (fn() -> Value, &'static str, Value, IssueCode, &'static str);
 
-fn assert_broken(cases: Vec<Case>) {
+pub(super) fn assert_broken(cases: Vec<Case>) {
     for (document, pointer, value, code, expression) in cases {
         let label = format!("{pointer} = {value}");
         let issues = check_resource(&with(document(), pointer, value));

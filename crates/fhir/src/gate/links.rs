@@ -1,6 +1,6 @@
 //! What references point to: contained resources, entries of the Bundle, and the types they may have.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
@@ -15,6 +15,10 @@ pub(super) struct Scope<'a> {
     contained: HashMap<&'a str, Contained<'a>>,
     /// Types by `fullUrl`.
     entries: HashMap<&'a str, &'a str>,
+    /// Whether the check stands in a contained resource, which may refer to its container by `#`.
+    is_in_contained: bool,
+    /// The ids of the elements met so far in the resource, contained ones by themselves.
+    element_ids: HashSet<&'a str>,
 }
 
 /// The contained resources of one id: one, if all is right.
@@ -25,7 +29,17 @@ struct Contained<'a> {
 }
 
 /// The scope of the resource around, to be given back to [`Scope::leave`].
-pub(super) struct Outer<'a>(HashMap<&'a str, Contained<'a>>);
+pub(super) struct Outer<'a> {
+    contained: HashMap<&'a str, Contained<'a>>,
+    container: Container<'a>,
+}
+
+/// What a contained resource has of its own, of the resource around it; to be given back to
+/// [`Scope::leave_contained`].
+pub(super) struct Container<'a> {
+    is_in_contained: bool,
+    element_ids: HashSet<&'a str>,
+}
 
 impl<'a> Scope<'a> {
     /// Enters a resource: its contained resources are now the ones that `#id` means.
@@ -39,12 +53,36 @@ impl<'a> Scope<'a> {
             known.count += 1;
             known.is_used |= names_its_container(inside);
         }
-        Outer(std::mem::replace(&mut self.contained, inner))
+        Outer { contained: std::mem::replace(&mut self.contained, inner), container: self.enter_part(false) }
     }
 
     /// Leaves a resource.
     pub fn leave(&mut self, outer: Outer<'a>) {
-        self.contained = outer.0;
+        self.contained = outer.contained;
+        self.leave_contained(outer.container);
+    }
+
+    /// Enters a contained resource.
+    pub fn enter_contained(&mut self) -> Container<'a> {
+        self.enter_part(true)
+    }
+
+    /// Leaves a contained resource.
+    pub fn leave_contained(&mut self, outer: Container<'a>) {
+        self.is_in_contained = outer.is_in_contained;
+        self.element_ids = outer.element_ids;
+    }
+
+    fn enter_part(&mut self, is_contained: bool) -> Container<'a> {
+        Container {
+            is_in_contained: std::mem::replace(&mut self.is_in_contained, is_contained),
+            element_ids: std::mem::take(&mut self.element_ids),
+        }
+    }
+
+    /// Notes the id of an element; tells whether it is the first of its name.
+    pub fn note_element_id(&mut self, id: &'a str) -> bool {
+        self.element_ids.insert(id)
     }
 
     /// Adds an entry of the Bundle.
@@ -82,7 +120,17 @@ pub(super) fn check_reference<'a>(
 ) {
     let stated = reference.get("type").and_then(Value::as_str);
     let text = reference.get("reference").and_then(Value::as_str);
+    if text.is_some_and(|text| text.contains(char::is_whitespace)) {
+        walk.error(IssueCode::Value, &path.field("reference"), "a reference is a URL and has no blanks");
+    }
     let pointed = match text.map(references::target) {
+        Some(Target::Contained("")) if !walk.scope.is_in_contained => {
+            walk.broken(
+                &path.field("reference"),
+                "only a contained resource refers to its container (ref-1)",
+            );
+            None
+        }
         None | Some(Target::Contained("") | Target::Other(_)) => None,
         Some(Target::Contained(id)) => {
             walk.scope.note_use(text.unwrap_or_default());

@@ -43,6 +43,11 @@ fn text_fault(prim: Prim, text: &str) -> Option<Fault> {
     let (is_right, rule) = match prim {
         Prim::String | Prim::Markdown => (text.len() <= MAX_STRING_BYTES, "longer than 1 MB"),
         Prim::Code => (is_code(text), "a code has no blanks at its ends and only single ones inside"),
+        Prim::Uri if text.starts_with("urn:oid:") => (is_oid(text), "an OID is written urn:oid:1.2.3"),
+        Prim::Uri if text.starts_with("urn:uuid:") => (
+            is_uuid_urn(text),
+            "a UUID is written in small letters: urn:uuid:xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx",
+        ),
         Prim::Uri | Prim::Url | Prim::Canonical => (is_uri(text), "a URI has no blanks"),
         Prim::Id => (crate::origin::is_id(text), "an id is 1 to 64 of A-Z a-z 0-9 - ."),
         Prim::Oid => (is_oid(text), "an OID is written urn:oid:1.2.3"),
@@ -157,7 +162,11 @@ mod tests {
                 &[json!(""), json!(1), json!("a\u{0}b"), json!({})],
             ),
             (Prim::Code, &[json!("a b"), json!("<=")], &[json!(" a"), json!("a "), json!("a  b"), json!("")]),
-            (Prim::Uri, &[json!("urn:x"), json!("a/b#c")], &[json!("a b"), json!("a\u{a0}b")]),
+            (
+                Prim::Uri,
+                &[json!("urn:x"), json!("a/b#c"), json!("urn:oid:1.2")],
+                &[json!("a b"), json!("a\u{a0}b"), json!("urn:oid:x"), json!("urn:uuid:1")],
+            ),
             (Prim::Id, &[json!("a-1.B")], &[json!("a_b"), json!("a/b"), json!("x".repeat(65))]),
             (
                 Prim::Oid,

@@ -69,7 +69,11 @@ impl<'a> Walk<'a> {
             return self.error(IssueCode::NotSupported, path, "this resourceType is unknown here");
         };
         match place {
-            Place::Contained => self.object(def, object, path),
+            Place::Contained => {
+                let outer = self.scope.enter_contained();
+                self.object(def, object, path);
+                self.scope.leave_contained(outer);
+            }
             Place::Root => {
                 let outer = self.scope.enter(object);
                 bundle::note_entries(&mut self.scope, object);
@@ -124,7 +128,7 @@ impl<'a> Walk<'a> {
         self.depth -= 1;
     }
 
-    fn cardinality(&mut self, def: &TypeDef, object: &Map<String, Value>, present: u64, path: &Path<'_>) {
+    fn cardinality(&mut self, def: &TypeDef, object: &'a Map<String, Value>, present: u64, path: &Path<'_>) {
         for (wanted, name) in def.required {
             if present & wanted == 0 {
                 self.error(IssueCode::Required, &path.field(name.trim_end_matches("[x]")), "must be there");
@@ -136,8 +140,25 @@ impl<'a> Walk<'a> {
                 self.error(IssueCode::Structure, &here, "only one of its types may be there");
             }
         }
-        if !def.is_resource && object.len() == 1 && object.contains_key("id") {
-            self.broken(path, "an element needs more than an id (ele-1)");
+        if !def.is_resource
+            && let Some(id) = object.get("id")
+        {
+            if object.len() == 1 {
+                self.broken(path, "an element needs more than an id (ele-1)");
+            }
+            self.element_id(id, path);
+        }
+    }
+
+    /// Checks an id inside a resource, which has more letters than a resource's own.
+    fn element_id(&mut self, id: &'a Value, path: &Path<'_>) {
+        let Value::String(id) = id else { return };
+        let here = path.field("id");
+        if id.contains(char::is_whitespace) {
+            self.error(IssueCode::Value, &here, "an element's id has no blanks");
+        }
+        if !self.scope.note_element_id(id) {
+            self.error(IssueCode::Duplicate, &here, "another element of the resource has this id");
         }
     }
 
@@ -247,16 +268,16 @@ impl<'a> Walk<'a> {
                             self.broken(&here, "an element without content is not allowed (ele-1)");
                         }
                     } else {
-                        self.companion_object(item, has_value, &here);
+                        self.companion_object(element, item, has_value, &here);
                     }
                 }
             }
             _ if element.many => self.error(IssueCode::Structure, path, "a list is expected"),
-            single => self.companion_object(single, sibling.is_some(), path),
+            single => self.companion_object(element, single, sibling.is_some(), path),
         }
     }
 
-    fn companion_object(&mut self, value: &'a Value, has_value: bool, path: &Path<'_>) {
+    fn companion_object(&mut self, element: &Element, value: &'a Value, has_value: bool, path: &Path<'_>) {
         let Value::Object(object) = value else {
             return self.error(IssueCode::Structure, path, "an object with id or extension is expected");
         };
@@ -265,6 +286,7 @@ impl<'a> Walk<'a> {
                 "id" => {
                     let id = &tables::T_ELEMENT.elements[1];
                     self.single(id, member, &path.field("id"));
+                    self.element_id(member, path);
                 }
                 "extension" => {
                     let extension = &tables::T_ELEMENT.elements[0];
@@ -277,6 +299,9 @@ impl<'a> Walk<'a> {
         }
         if object.is_empty() || (!has_value && !object.contains_key("extension")) {
             self.broken(path, "an element without content is not allowed (ele-1)");
+        } else if !has_value && matches!(element.binding, Binding::Codes(_)) {
+            // A required binding leaves no choice but a code of its value set: extensions do not replace it.
+            self.error(IssueCode::CodeInvalid, path, "a code of the required value set is expected");
         }
     }
 
@@ -304,8 +329,8 @@ fn has_companion_at(owner: &Map<String, Value>, name: &str, index: usize) -> boo
     companion.and_then(|list| list.get(index)).is_some_and(Value::is_object)
 }
 
-/// Tells whether a Coding, or a coding of a CodeableConcept, is one of the sorted concepts; one without any
-/// coding but with an extension has said why.
+/// Tells whether a Coding, or a coding of a CodeableConcept, is one of the sorted concepts. An extension that says why
+/// there is none does not replace it.
 fn has_bound_coding(value: &Value, concepts: &[(&str, &str)]) -> bool {
     let is_bound = |coding: &Value| {
         let part = |name| coding.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -314,6 +339,6 @@ fn has_bound_coding(value: &Value, concepts: &[(&str, &str)]) -> bool {
     match value.get("coding") {
         Some(Value::Array(codings)) => codings.iter().any(is_bound),
         Some(_) => true, // its shape has been refused already
-        None => is_bound(value) || (value.get("extension").is_some() && value.get("text").is_none()),
+        None => is_bound(value),
     }
 }

@@ -60,10 +60,15 @@ pub async fn put(
 ) -> Result<Response, ApiError> {
     let (slot, body, digest) = receive(&state, &peer, &headers, body).await?;
     let arrival = Arrival { sender: peer.entry.code.clone(), actor: peer.spiffe_id, id, digest, body };
-    let intake = state.intake.clone();
+    let (intake, silence) = (state.intake.clone(), state.trail.silence());
     // On a task of its own: a caller that hangs up does not stop what has begun.
     let working = state.tasks.spawn(trace::carried(async move {
-        let taken = intake.take(arrival).await;
+        let taken = tokio::select! {
+            biased;
+            taken = intake.take(arrival) => taken,
+            // As if the process had died: its lease runs out, and the next delivery goes on.
+            () = silence => Err(Refusal::Internal("the database fell silent under an intake".to_owned())),
+        };
         drop(slot);
         taken
     }));

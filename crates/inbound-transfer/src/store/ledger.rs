@@ -18,6 +18,8 @@ pub struct Claim {
     pub sender: Jurisdiction,
     /// The transfer.
     pub id: TransferId,
+    /// The digest of its package.
+    pub digest: ContentDigest,
     /// The fencing number; every change names it.
     pub lease: i64,
     /// The SPIFFE id of the sender's service, for the audit trail.
@@ -71,34 +73,26 @@ impl Store {
         lease_until: DateTime<Utc>,
     ) -> Result<Found, StoreError> {
         let (digest, size) = delivery;
-        sqlx::query!(
+        let claimed = sqlx::query!(
             "-- inbound.receive
-            INSERT INTO inbound_transfer (sender, id, digest, size, state, received_at, updated_at)
-            VALUES ($1, $2, $3, $4, 'received', $5, $5) ON CONFLICT DO NOTHING",
+            INSERT INTO inbound_transfer AS known
+                (sender, id, digest, size, state, received_at, updated_at, lease, lease_until)
+            VALUES ($1, $2, $3, $4, 'received', $5, $5, 1, $6)
+            ON CONFLICT (sender, id) DO UPDATE SET lease = known.lease + 1, lease_until = $6
+                WHERE known.digest = $3 AND known.state <> 'committed'
+                    AND (known.lease_until IS NULL OR known.lease_until <= $5)
+            RETURNING lease, state, plan_key_id, plan",
             sender.as_str(),
             id.uuid(),
             digest.as_bytes().as_slice(),
             i64::try_from(size).unwrap_or(i64::MAX),
             now,
-        )
-        .execute(&self.pool)
-        .await?;
-        let claimed = sqlx::query!(
-            "-- inbound.claim
-            UPDATE inbound_transfer SET lease = lease + 1, lease_until = $4
-            WHERE sender = $1 AND id = $2 AND digest = $5 AND state <> 'committed'
-                AND (lease_until IS NULL OR lease_until <= $3)
-            RETURNING lease, state, plan_key_id, plan",
-            sender.as_str(),
-            id.uuid(),
-            now,
             lease_until,
-            digest.as_bytes().as_slice(),
         )
         .fetch_optional(&self.pool)
         .await?;
         let Some(row) = claimed else { return self.why_not_claimed(sender, id, digest).await };
-        let claim = Claim { sender: sender.clone(), id, lease: row.lease, actor: actor.to_owned() };
+        let claim = Claim { sender: sender.clone(), id, digest, lease: row.lease, actor: actor.to_owned() };
         if row.state != "planned" && row.lease > 1 {
             // Keys of an attempt that died before its plan: this one takes its own.
             self.unlock(&claim).await?;
@@ -152,20 +146,6 @@ impl Store {
         Ok(Some(Stored { receipt, jws: row.jws, signed_until: row.signed_until }))
     }
 
-    /// Returns the digest of an arrival's package.
-    pub async fn digest(&self, claim: &Claim) -> Result<ContentDigest, StoreError> {
-        let digest = sqlx::query_scalar!(
-            "-- inbound.digest
-            SELECT digest FROM inbound_transfer WHERE sender = $1 AND id = $2",
-            claim.sender.as_str(),
-            claim.id.uuid(),
-        )
-        .fetch_one(&self.pool)
-        .await?;
-        let digest = digest.try_into().map_err(|_| StoreError::Unreadable("a digest"))?;
-        Ok(ContentDigest::from_bytes(digest))
-    }
-
     /// Tells whether an arrival is being worked on, and the problem it was refused with.
     pub async fn state(
         &self,
@@ -212,24 +192,26 @@ impl Store {
 
     /// Holds an arrival and its match keys longer, if it is still this worker's.
     pub async fn renew(&self, claim: &Claim, lease_until: DateTime<Utc>) -> Result<(), StoreError> {
-        let mut tx = self.pool.begin().await?;
-        let renewed = sqlx::query!(
-            "-- inbound.renew
-            UPDATE inbound_transfer SET lease_until = $4
-            WHERE sender = $1 AND id = $2 AND lease = $3 AND state <> 'committed'",
+        let kept = sqlx::query_scalar!(
+            r#"-- inbound.renew
+            WITH kept AS (
+                UPDATE inbound_transfer SET lease_until = $4
+                WHERE sender = $1 AND id = $2 AND lease = $3 AND state <> 'committed' RETURNING sender, id),
+            mine AS (
+                SELECT key FROM match_lock JOIN kept ON match_lock.sender = kept.sender AND transfer_id = kept.id
+                ORDER BY key FOR UPDATE OF match_lock),
+            held AS (
+                UPDATE match_lock SET held_until = $4 FROM mine
+                WHERE match_lock.key = mine.key AND held_until < $4)
+            SELECT count(*) AS "count!" FROM kept"#,
             claim.sender.as_str(),
             claim.id.uuid(),
             claim.lease,
             lease_until,
         )
-        .execute(&mut *tx)
+        .fetch_one(&self.pool)
         .await?;
-        if renewed.rows_affected() != 1 {
-            return Err(StoreError::LeaseLost);
-        }
-        locks::renew(&mut tx, claim, lease_until).await?;
-        tx.commit().await?;
-        Ok(())
+        if kept == 1 { Ok(()) } else { Err(StoreError::LeaseLost) }
     }
 
     /// Stores the plan: received → planned. From here on exactly this plan is carried out.
@@ -243,7 +225,7 @@ impl Store {
         keys: u64,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = service_kit::begin(&self.pool).await?;
         let moved = sqlx::query!(
             "-- inbound.planned
             UPDATE inbound_transfer SET state = 'planned', plan_attempts = 0, plan_key_id = $4, plan = $5, warnings = $6,
@@ -285,7 +267,7 @@ impl Store {
 
     /// Drops a plan that can no longer be carried out and of which nothing was: planned → received.
     pub async fn plan_dropped(&self, claim: &Claim, now: DateTime<Utc>) -> Result<(), StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = service_kit::begin(&self.pool).await?;
         let moved = sqlx::query!(
             "-- inbound.plan_dropped
             UPDATE inbound_transfer SET state = 'received', plan = NULL, plan_key_id = NULL, lease_until = NULL,
@@ -315,7 +297,7 @@ impl Store {
         records: &[ReceivedRecord],
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = service_kit::begin(&self.pool).await?;
         let moved = sqlx::query!(
             "-- inbound.committed
             UPDATE inbound_transfer SET state = 'committed', plan = NULL, plan_key_id = NULL, receipt = $4,
@@ -350,7 +332,7 @@ impl Store {
         forensic: bool,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = service_kit::begin(&self.pool).await?;
         let moved = sqlx::query!(
             "-- inbound.refused
             UPDATE inbound_transfer SET state = 'refused', problem = $4, lease_until = NULL, updated_at = $5
@@ -375,7 +357,7 @@ impl Store {
 
     /// Gives an arrival back that could not be worked on now.
     pub async fn given_back(&self, claim: &Claim) -> Result<(), StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = service_kit::begin(&self.pool).await?;
         let released = sqlx::query!(
             "-- inbound.given_back
             UPDATE inbound_transfer SET lease_until = NULL WHERE sender = $1 AND id = $2 AND lease = $3
@@ -407,7 +389,7 @@ impl Store {
                 SELECT sender, id FROM inbound_transfer
                 WHERE state = 'planned' AND (lease_until IS NULL OR lease_until <= $1)
                 ORDER BY plan_attempts, updated_at LIMIT $3 FOR UPDATE SKIP LOCKED)
-            RETURNING sender, id, lease, plan_key_id AS "key_id!", plan AS "plan!""#,
+            RETURNING sender, id, digest, lease, plan_key_id AS "key_id!", plan AS "plan!""#,
             now,
             lease_until,
             limit,
@@ -417,7 +399,10 @@ impl Store {
         let mut claims = Vec::new();
         for row in rows {
             let sender = Jurisdiction::parse(&row.sender).map_err(|_| StoreError::Unreadable("a sender"))?;
-            let claim = Claim { sender, id: row.id.into(), lease: row.lease, actor: actor.to_owned() };
+            let digest = row.digest.try_into().map_err(|_| StoreError::Unreadable("a digest"))?;
+            let digest = ContentDigest::from_bytes(digest);
+            let claim =
+                Claim { sender, id: row.id.into(), digest, lease: row.lease, actor: actor.to_owned() };
             claims.push((claim, StoredPlan { sealed: Sealed { key_id: row.key_id, bytes: row.plan } }));
         }
         Ok(claims)
@@ -432,7 +417,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         let (sender, id, actor) = claim;
         let (stored, sent) = digests;
-        let claim = Claim { sender: sender.clone(), id, lease: 0, actor: actor.to_owned() };
+        let claim = Claim { sender: sender.clone(), id, digest: sent, lease: 0, actor: actor.to_owned() };
         let detail = json!({"stored": stored.to_string(), "sent": sent.to_string()});
         let mut connection = self.pool.acquire().await?;
         note(&mut connection, &claim, now, "transfer.other-bytes", AuditOutcome::Refused, true, detail).await

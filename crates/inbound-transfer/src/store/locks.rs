@@ -30,12 +30,14 @@ impl Store {
         keys.dedup();
         let wanted = keys.len() as u64;
         let keys: Vec<Vec<u8>> = keys.into_iter().map(|key| key.0).collect();
-        let mut tx = self.pool.begin().await?;
+        let mut tx = service_kit::begin(&self.pool).await?;
         let taken = sqlx::query!(
             "-- inbound.lock
             INSERT INTO match_lock (key, sender, transfer_id, held_until)
             SELECT key, $2, $3, $5 FROM unnest($1::bytea[]) AS key ORDER BY key
-            ON CONFLICT (key) DO UPDATE SET sender = $2, transfer_id = $3, held_until = $5
+            ON CONFLICT (key) DO UPDATE SET sender = $2, transfer_id = $3, held_until =
+                CASE WHEN match_lock.sender = $2 AND match_lock.transfer_id = $3
+                    THEN greatest(match_lock.held_until, $5) ELSE $5 END
                 WHERE match_lock.held_until <= $4 OR (match_lock.sender = $2 AND match_lock.transfer_id = $3)",
             &keys,
             claim.sender.as_str(),
@@ -54,10 +56,25 @@ impl Store {
         }
     }
 
-    /// Gives the keys of a transfer back that has no plan.
+    /// Gives the keys of a transfer back that has no plan, as long as it is this worker's: a worker that was overtaken
+    /// must not take them from the one that has planned meanwhile.
     pub async fn unlock(&self, claim: &Claim) -> Result<(), StoreError> {
-        let mut connection = self.pool.acquire().await?;
-        unlock(&mut connection, claim).await
+        sqlx::query!(
+            "-- inbound.unlock_own
+            WITH own AS (
+                SELECT sender, id FROM inbound_transfer
+                WHERE sender = $1 AND id = $2 AND lease = $3 AND state <> 'planned' FOR UPDATE),
+            mine AS (
+                SELECT key FROM match_lock JOIN own ON match_lock.sender = own.sender AND transfer_id = own.id
+                ORDER BY key FOR UPDATE OF match_lock)
+            DELETE FROM match_lock USING mine WHERE match_lock.key = mine.key",
+            claim.sender.as_str(),
+            claim.id.uuid(),
+            claim.lease,
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
     }
 }
 
@@ -69,25 +86,6 @@ pub(super) async fn unlock(connection: &mut PgConnection, claim: &Claim) -> Resu
         DELETE FROM match_lock USING mine WHERE match_lock.key = mine.key",
         claim.sender.as_str(),
         claim.id.uuid(),
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Holds the keys of a transfer without a plan longer.
-pub(super) async fn renew(
-    connection: &mut PgConnection,
-    claim: &Claim,
-    held_until: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    sqlx::query!(
-        "-- inbound.renew_lock
-        WITH mine AS (SELECT key FROM match_lock WHERE sender = $1 AND transfer_id = $2 ORDER BY key FOR UPDATE)
-        UPDATE match_lock SET held_until = $3 FROM mine WHERE match_lock.key = mine.key AND held_until < $3",
-        claim.sender.as_str(),
-        claim.id.uuid(),
-        held_until,
     )
     .execute(connection)
     .await?;

@@ -29,6 +29,8 @@ pub(crate) struct Trust {
     lists: Option<Vec<CertRevocationList<'static>>>,
     /// Issuer's name and serial number of every revoked certificate.
     revoked: HashSet<(Vec<u8>, Vec<u8>)>,
+    /// When the first of the lists is out of date, in seconds since 1970.
+    lists_end: Option<u64>,
     algorithms: &'static [&'static dyn SignatureVerificationAlgorithm],
     digest: [u8; 32],
 }
@@ -53,14 +55,20 @@ impl Trust {
             return Err(CredentialError::Invalid { what: "trust bundle has no usable authority" });
         }
         let mut revoked = HashSet::new();
-        let lists = crl.map(|crl| read_lists(crl, &mut digest, &mut revoked)).transpose()?;
+        let mut lists_end = None;
+        let lists = crl.map(|crl| read_lists(crl, &mut digest, &mut revoked, &mut lists_end)).transpose()?;
         let algorithms = crate::provider().signature_verification_algorithms.all;
-        Ok(Self { anchors, lists, revoked, algorithms, digest: digest.finalize().into() })
+        Ok(Self { anchors, lists, revoked, lists_end, algorithms, digest: digest.finalize().into() })
     }
 
     /// Tells this set from another one with other entries.
     pub(super) fn digest(&self) -> [u8; 32] {
         self.digest
+    }
+
+    /// Returns when the first revocation list is out of date, in seconds since 1970.
+    pub(super) fn lists_end(&self) -> Option<u64> {
+        self.lists_end
     }
 
     /// Says whether the holder's certificate stands in a current list of its issuer.
@@ -151,6 +159,7 @@ fn read_lists(
     text: &[u8],
     digest: &mut Sha256,
     revoked: &mut HashSet<(Vec<u8>, Vec<u8>)>,
+    lists_end: &mut Option<u64>,
 ) -> Result<Vec<CertRevocationList<'static>>, CredentialError> {
     let mut lists = Vec::new();
     for (entry, der) in sections::<CertificateRevocationListDer<'static>>(text).into_iter().enumerate() {
@@ -171,6 +180,8 @@ fn read_lists(
                 .iter_revoked_certificates()
                 .map(|entry| (issuer.clone(), unsigned(entry.raw_serial()).to_vec())),
         );
+        let end = readable.next_update().and_then(|end| u64::try_from(end.timestamp()).ok());
+        *lists_end = [*lists_end, end].into_iter().flatten().min();
         lists.push(list.into());
     }
     if lists.is_empty() {

@@ -1,19 +1,23 @@
 //! May a package leave now? By an open lane in one statement; else its transfer is parked, or sent to find out whether
 //! the peer answers again.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use contracts::ContentDigest;
 use service_kit::package_keys::Sealed;
 use sqlx::PgConnection;
 
 use super::peer_lanes::{LaneRow, lock_lane};
-use super::{Claim, Store, StoreError, add_event, parse_digest, require_one};
+use super::{Claim, Store, StoreError, add_event, parse_counts, parse_digest, require_one};
 
 /// A package that may leave.
 #[derive(Debug)]
 pub struct Leaving {
     /// The digest of the plain bytes.
     pub digest: ContentDigest,
+    /// How many resources of each type are in it.
+    pub counts: BTreeMap<String, u64>,
     /// The bytes, encrypted.
     pub sealed: Sealed,
     /// Whether the lane has failures behind it that an answer of the peer makes good.
@@ -42,7 +46,7 @@ impl Store {
         if let Some(leaving) = self.leave_by_open_lane(claim, now).await? {
             return Ok(Admission::Go(Box::new(leaving)));
         }
-        let mut tx = self.pool.begin().await?;
+        let mut tx = service_kit::begin(&self.pool).await?;
         let lane = lock_lane(&mut tx, &claim.transfer_to).await?;
         let is_held = |lane: &LaneRow| {
             lane.paused_at.is_some()
@@ -70,7 +74,7 @@ impl Store {
             r#"-- outbound.admit
             UPDATE transfer t SET first_attempt_at = coalesce(first_attempt_at, $3) FROM package p
             WHERE t.id = $1 AND t.lease = $2 AND t.state = 'sealed' AND p.transfer_id = t.id
-            RETURNING t.digest AS "digest!", p.key_id, p.bytes"#,
+            RETURNING t.digest AS "digest!", t.sealed_counts, p.key_id, p.bytes"#,
             claim.id.uuid(),
             claim.lease,
             now,
@@ -80,8 +84,13 @@ impl Store {
         let row = row.ok_or(StoreError::LeaseLost)?;
         tx.commit().await?;
         let has_failures = lane.is_some_and(|lane| lane.failures > 0);
-        leaving(row.digest, row.key_id, row.bytes, has_failures, is_probe)
-            .map(|leaving| Admission::Go(Box::new(leaving)))
+        Ok(Admission::Go(Box::new(Leaving {
+            digest: parse_digest(row.digest)?,
+            counts: parse_counts(row.sealed_counts)?,
+            sealed: Sealed { key_id: row.key_id, bytes: row.bytes },
+            has_failures,
+            is_probe,
+        })))
     }
 
     /// The way of almost all: one statement, while nothing holds the lane.
@@ -96,7 +105,7 @@ impl Store {
             WHERE t.id = $1 AND t.lease = $2 AND t.state = 'sealed' AND p.transfer_id = t.id
                 AND NOT EXISTS (SELECT 1 FROM peer_lane l WHERE l.peer = t.transfer_to
                     AND (l.paused_at IS NOT NULL OR l.parked_at IS NOT NULL))
-            RETURNING t.digest AS "digest!", p.key_id, p.bytes,
+            RETURNING t.digest AS "digest!", t.sealed_counts, p.key_id, p.bytes,
                 EXISTS (SELECT 1 FROM peer_lane l WHERE l.peer = t.transfer_to AND l.failures > 0) AS "has_failures!""#,
             claim.id.uuid(),
             claim.lease,
@@ -104,19 +113,15 @@ impl Store {
         )
         .fetch_optional(&self.pool)
         .await?;
-        row.map(|row| leaving(row.digest, row.key_id, row.bytes, row.has_failures, false)).transpose()
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(Leaving {
+            digest: parse_digest(row.digest)?,
+            counts: parse_counts(row.sealed_counts)?,
+            sealed: Sealed { key_id: row.key_id, bytes: row.bytes },
+            has_failures: row.has_failures,
+            is_probe: false,
+        }))
     }
-}
-
-fn leaving(
-    digest: Vec<u8>,
-    key_id: String,
-    bytes: Vec<u8>,
-    has_failures: bool,
-    is_probe: bool,
-) -> Result<Leaving, StoreError> {
-    let sealed = Sealed { key_id, bytes };
-    Ok(Leaving { digest: parse_digest(digest)?, sealed, has_failures, is_probe })
 }
 
 /// Parks a claimed transfer and gives the claim back.

@@ -50,7 +50,7 @@ struct Standing {
 impl Store {
     /// Calls a transfer off whose package has not left: whoever works on it loses it.
     pub async fn cancel(&self, id: TransferId, word: Word<'_>) -> Result<Operated, StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = service_kit::begin(&self.pool).await?;
         let Some(standing) = lock(&mut tx, id).await? else { return Ok(Operated::Unknown) };
         if standing.state == TransferState::Cancelled {
             return Ok(Operated::Done);
@@ -81,11 +81,12 @@ impl Store {
         word: Word<'_>,
         horizon_ends_at: DateTime<Utc>,
     ) -> Result<Operated, StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = service_kit::begin(&self.pool).await?;
         let Some(standing) = lock(&mut tx, id).await? else { return Ok(Operated::Unknown) };
         let to = standing.transfer_to.as_str();
         if standing.state == TransferState::Dead {
-            if standing.stood == TransferState::Sealed && standing.is_purged {
+            // Sending needs the package, and closing what stands beside it.
+            if standing.stood != TransferState::Requested && standing.is_purged {
                 return Ok(Operated::NotNow(standing.state));
             }
             let revived = sqlx::query!(
@@ -148,7 +149,7 @@ impl Store {
 
     /// Deletes the package of a transfer that has ended; id, digest, receipt and audit stay.
     pub async fn purge(&self, id: TransferId, word: Word<'_>) -> Result<Operated, StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = service_kit::begin(&self.pool).await?;
         let Some(standing) = lock(&mut tx, id).await? else { return Ok(Operated::Unknown) };
         if standing.state.is_unfinished() {
             return Ok(Operated::NotNow(standing.state));
@@ -184,7 +185,7 @@ impl Store {
         by: &str,
         now: DateTime<Utc>,
     ) -> Result<usize, StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = service_kit::begin(&self.pool).await?;
         let rows = sqlx::query!(
             "-- outbound.purge_old
             UPDATE transfer SET purged_at = $2 WHERE id IN (

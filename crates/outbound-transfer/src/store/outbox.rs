@@ -24,7 +24,7 @@ impl Store {
         F: Future<Output = Result<(), E>> + Send,
         E: std::fmt::Display,
     {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = service_kit::begin(&self.pool).await?;
         let rows = sqlx::query!(
             "-- outbound.publish_outbox
             DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)

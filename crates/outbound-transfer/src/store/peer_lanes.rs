@@ -62,7 +62,7 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<AfterFailure, StoreError> {
         let problem = to_json(failure.problem)?;
-        let mut tx = self.pool.begin().await?;
+        let mut tx = service_kit::begin(&self.pool).await?;
         let lane = sqlx::query!(
             "-- outbound.peer_failed.lane
             INSERT INTO peer_lane (peer, failures, last_problem) VALUES ($1, 1, $2)
@@ -114,7 +114,7 @@ impl Store {
 
     /// Writes down that a peer has answered: the breaker starts from nothing. Tells whether the lane was parked.
     pub async fn peer_answered(&self, peer: &Jurisdiction, now: DateTime<Utc>) -> Result<bool, StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = service_kit::begin(&self.pool).await?;
         let lane = lock_lane(&mut tx, peer).await?;
         sqlx::query!(
             "-- outbound.peer_answered
@@ -136,7 +136,7 @@ impl Store {
     /// Lets parked transfers go whose lane nothing holds any more, at most a thousand; returns how many. The time
     /// that they were parked is added to their horizon.
     pub async fn wake(&self, now: DateTime<Utc>) -> Result<usize, StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = service_kit::begin(&self.pool).await?;
         let rows = sqlx::query!(
             "-- outbound.wake
             UPDATE transfer SET horizon_ends_at = horizon_ends_at + ($1 - parked_since), parked_since = NULL,
@@ -164,7 +164,7 @@ impl Store {
     /// Sends one parked transfer of each parked lane whose time has come, to find out whether its peer answers
     /// again; returns how many were sent.
     pub async fn send_probes(&self, now: DateTime<Utc>) -> Result<usize, StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = service_kit::begin(&self.pool).await?;
         let rows = sqlx::query!(
             "-- outbound.send_probes
             UPDATE transfer SET next_attempt_at = $1, enqueued_at = $1 WHERE id IN (
@@ -196,7 +196,7 @@ impl Store {
         reason: &str,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = service_kit::begin(&self.pool).await?;
         let paused = sqlx::query!(
             "-- outbound.pause
             INSERT INTO peer_lane (peer, paused_at, paused_by, pause_reason) VALUES ($1, $2, $3, $4)
@@ -224,7 +224,7 @@ impl Store {
         reason: &str,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = service_kit::begin(&self.pool).await?;
         let resumed = sqlx::query!(
             "-- outbound.resume
             UPDATE peer_lane SET paused_at = NULL, paused_by = NULL, pause_reason = NULL,

@@ -40,7 +40,7 @@ pub enum Accepted {
 impl Store {
     /// Accepts a request, or says why not. Safe to repeat and to run in parallel.
     pub async fn accept(&self, request: &Request, now: DateTime<Utc>) -> Result<Accepted, StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = service_kit::begin(&self.pool).await?;
         let new = &request.new;
         let destination_identifier = new.destination_identifier.as_ref().map(to_json).transpose()?;
         let inserted = sqlx::query!(

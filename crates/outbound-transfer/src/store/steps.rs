@@ -11,7 +11,9 @@ use serde_json::{Value, json};
 use service_kit::package_keys::Sealed;
 use sqlx::PgConnection;
 
-use super::{Claim, Store, StoreError, add_event, meets_unfinished, parse_digest, require_one, to_json};
+use super::{
+    Claim, Store, StoreError, add_event, meets_unfinished, parse_counts, parse_digest, require_one, to_json,
+};
 
 /// What was read of the record when it was sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,7 +62,7 @@ impl Store {
         package: &SealedPackage,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = service_kit::begin(&self.pool).await?;
         let moved = sqlx::query!(
             "-- outbound.sealed
             UPDATE transfer SET state = 'sealed', digest = $3, sealed_counts = $4, attempts = 0,
@@ -91,28 +93,19 @@ impl Store {
         Ok(())
     }
 
-    /// Returns the sealed package's digest.
-    pub async fn digest(&self, claim: &Claim) -> Result<ContentDigest, StoreError> {
-        let digest = sqlx::query_scalar!(
-            r#"-- outbound.digest
-            SELECT digest AS "digest!" FROM transfer WHERE id = $1"#,
+    /// Returns the digest of the sealed package, and how many resources of each type are in it.
+    pub async fn sealed_as(
+        &self,
+        claim: &Claim,
+    ) -> Result<(ContentDigest, BTreeMap<String, u64>), StoreError> {
+        let row = sqlx::query!(
+            r#"-- outbound.sealed_as
+            SELECT digest AS "digest!", sealed_counts FROM transfer WHERE id = $1"#,
             claim.id.uuid(),
         )
         .fetch_one(&self.pool)
         .await?;
-        parse_digest(digest)
-    }
-
-    /// Returns how many resources of each type were sealed.
-    pub async fn sealed_counts(&self, claim: &Claim) -> Result<BTreeMap<String, u64>, StoreError> {
-        let counts = sqlx::query_scalar!(
-            "-- outbound.sealed_counts
-            SELECT sealed_counts FROM transfer WHERE id = $1",
-            claim.id.uuid(),
-        )
-        .fetch_one(&self.pool)
-        .await?;
-        serde_json::from_value(counts).map_err(|_| StoreError::Unreadable("counts"))
+        Ok((parse_digest(row.digest)?, parse_counts(row.sealed_counts)?))
     }
 
     /// Returns what was read when the record was sealed.
@@ -135,7 +128,7 @@ impl Store {
         jws: &str,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = service_kit::begin(&self.pool).await?;
         let moved = sqlx::query!(
             "-- outbound.delivered
             UPDATE transfer SET state = 'delivered', receipt = $3, receipt_jws = $4, attempts = 0,
@@ -165,7 +158,7 @@ impl Store {
         horizon_ends_at: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Result<bool, StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = service_kit::begin(&self.pool).await?;
         let moved = sqlx::query!(
             "-- outbound.revived
             UPDATE transfer SET state = 'delivered', receipt = coalesce($3, receipt),
@@ -230,7 +223,7 @@ impl Store {
         source: SourceOutcome,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = service_kit::begin(&self.pool).await?;
         let moved = sqlx::query!(
             "-- outbound.completed
             UPDATE transfer SET state = 'completed', source = $3, next_attempt_at = NULL, last_problem = NULL,
@@ -258,7 +251,7 @@ impl Store {
         next_attempt_at: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Result<(), StoreError> {
-        let mut tx = self.pool.begin().await?;
+        let mut tx = service_kit::begin(&self.pool).await?;
         self.count_attempt(&mut tx, claim, problem, next_attempt_at, now).await?;
         tx.commit().await?;
         Ok(())
@@ -304,7 +297,7 @@ impl Store {
             return Err(StoreError::Unreadable("an illegal move"));
         }
         let Ending { problem, live_patient_id, ask_again_at } = ending;
-        let mut tx = self.pool.begin().await?;
+        let mut tx = service_kit::begin(&self.pool).await?;
         let moved = sqlx::query!(
             "-- outbound.ended
             UPDATE transfer SET state = $4, last_problem = $5, live_patient_id = $6, next_attempt_at = $8,

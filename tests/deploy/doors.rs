@@ -1,0 +1,239 @@
+//! Argo CD and Flux lead to the same tree.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use crate::objects::{
+    FEDERAL, Object, PLATFORM, REGISTRY, documents, list, overlay, provinces, render, repository, text,
+};
+
+fn argo() -> Vec<Object> {
+    render("argocd").to_vec()
+}
+
+fn flux() -> Vec<Object> {
+    let folder = fs::read_dir(repository().join("deploy/flux/clusters/prod")).expect("it is there");
+    let mut texts: Vec<String> =
+        folder.flatten().map(|file| fs::read_to_string(file.path()).expect("it is text")).collect();
+    texts.sort();
+    texts.iter().flat_map(|text| documents(text)).collect()
+}
+
+/// The folders that the generator of an `ApplicationSet` finds.
+fn generated(set: &Object) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for generator in set.list("/spec/generators") {
+        for directory in list(&generator["git"]["directories"]) {
+            let parent = text(directory, "path").strip_suffix("/*").expect("one level below a folder");
+            for folder in fs::read_dir(repository().join(parent)).expect("it is there").flatten() {
+                let name = folder.file_name().to_string_lossy().into_owned();
+                if folder.path().is_dir() {
+                    found.insert(name.clone(), format!("{parent}/{name}"));
+                }
+            }
+        }
+    }
+    found
+}
+
+/// The folders of the tree that Argo CD applies, by the name of the application.
+fn argo_folders() -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    for object in argo() {
+        match object.kind() {
+            "Application" if object.at("/spec/source/chart").is_null() => {
+                found.insert(object.name().to_owned(), object.text("/spec/source/path").to_owned());
+            }
+            "ApplicationSet" => {
+                for (name, path) in generated(&object) {
+                    let fill = |template: &str| {
+                        template.replace("{{.path.basename}}", &name).replace("{{.path.path}}", &path)
+                    };
+                    found.insert(
+                        fill(object.text("/spec/template/metadata/name")),
+                        fill(object.text("/spec/template/spec/source/path")),
+                    );
+                    assert_eq!(fill(object.text("/spec/template/spec/destination/namespace")), name);
+                }
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+fn flux_folders() -> BTreeMap<String, String> {
+    flux()
+        .iter()
+        .filter(|object| object.kind() == "Kustomization")
+        .map(|object| {
+            (object.name().to_owned(), object.text("/spec/path").trim_start_matches("./").to_owned())
+        })
+        .collect()
+}
+
+#[test]
+fn both_doors_lead_to_the_same_folders() {
+    let argo = argo_folders();
+    assert_eq!(argo, flux_folders());
+    let expected: BTreeSet<String> = provinces()
+        .iter()
+        .map(|province| overlay(province))
+        .chain([FEDERAL, PLATFORM, REGISTRY].map(str::to_owned))
+        .collect();
+    assert_eq!(argo.into_values().collect::<BTreeSet<_>>(), expected);
+}
+
+#[test]
+fn neither_door_changes_what_is_rendered() {
+    for object in flux().iter().filter(|object| object.kind() == "Kustomization") {
+        for key in [
+            "postBuild",
+            "patches",
+            "images",
+            "targetNamespace",
+            "components",
+            "namePrefix",
+            "commonMetadata",
+        ] {
+            assert!(object.at("/spec").get(key).is_none(), "{object} sets {key}");
+        }
+    }
+    for object in argo() {
+        for source in ["/spec/source", "/spec/template/spec/source"] {
+            assert!(object.at(source).get("kustomize").is_none(), "{object} changes what it applies");
+        }
+    }
+}
+
+#[test]
+fn every_folder_is_a_jurisdiction_of_the_directory_and_the_other_way_round() {
+    let registry = render(REGISTRY);
+    let codes: BTreeSet<String> = registry
+        .iter()
+        .filter(|object| object.kind() == "Jurisdiction" && object.text("/spec/role") == "pt")
+        .filter(|object| object.text("/spec/gateway/inbound_transfer").contains(".svc.cluster.local")) // in this cluster
+        .map(|object| object.name().to_owned())
+        .collect();
+    assert_eq!(codes, provinces().into_iter().collect());
+    for object in registry.iter().filter(|object| object.kind() == "Jurisdiction") {
+        let folder =
+            if object.text("/spec/role") == "pt" { overlay(object.name()) } else { FEDERAL.to_owned() };
+        let identities = object.at("/spec/identities").as_object().expect("it has identities");
+        // Whom other jurisdictions meet: who serves none of them, as the dashboard, is not in the directory.
+        let certificates: BTreeSet<String> = render(&folder)
+            .iter()
+            .filter(|object| object.kind() == "Certificate")
+            .filter(|object| object.list("/spec/usages").iter().any(|usage| usage == "server auth"))
+            .flat_map(|object| object.list("/spec/uris").to_vec())
+            .map(|uri| uri.as_str().expect("a URI is text").to_owned())
+            .collect();
+        let said: BTreeSet<String> =
+            identities.values().map(|id| id.as_str().expect("text").to_owned()).collect();
+        assert_eq!(said, certificates, "{object}");
+        let names: BTreeSet<String> = render(&folder)
+            .iter()
+            .filter(|object| object.kind() == "Certificate")
+            .flat_map(|object| object.list("/spec/dnsNames").to_vec())
+            .filter_map(|name| name.as_str().map(str::to_owned))
+            .collect();
+        for gateway in object.at("/spec/gateway").as_object().into_iter().flat_map(|gateway| gateway.values())
+        {
+            let host = gateway.as_str().and_then(|url| url.strip_prefix("https://")?.split(':').next());
+            assert!(
+                host.is_some_and(|host| names.contains(host)),
+                "{object}: {gateway} is on no certificate"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_depends_comes_later() {
+    let order: BTreeMap<String, Vec<String>> = flux()
+        .iter()
+        .filter(|object| object.kind() == "Kustomization")
+        .map(|object| {
+            let before =
+                object.list("/spec/dependsOn").iter().map(|one| text(one, "name").to_owned()).collect();
+            (object.name().to_owned(), before)
+        })
+        .collect();
+    let mut done: BTreeSet<&String> = BTreeSet::new();
+    while done.len() < order.len() {
+        let next: Vec<&String> = order
+            .iter()
+            .filter(|(name, before)| !done.contains(name) && before.iter().all(|one| done.contains(one)))
+            .map(|(name, _)| name)
+            .collect();
+        assert!(!next.is_empty(), "a circle, or something that is not there, after {done:?}");
+        done.extend(next);
+    }
+    let wave =
+        |object: &Object| object.annotation("argocd.argoproj.io/sync-wave").parse::<i64>().expect("a wave");
+    let waves: BTreeMap<String, i64> =
+        argo().iter().map(|object| (object.name().to_owned(), wave(object))).collect();
+    for (earlier, later) in [
+        ("platform", "cert-manager"),
+        ("cert-manager", "trust-manager"),
+        ("keda", "platform-config"),
+        ("plugin-barman-cloud", "platform-config"),
+        ("platform-config", "registry"),
+        ("registry", "jurisdictions"),
+        ("jurisdictions", "phac"),
+    ] {
+        assert!(waves[earlier] <= waves[later], "{earlier} comes after {later}");
+    }
+    let on = render(&overlay("on"));
+    let wave_of = |kind: &str| {
+        let waves = on
+            .iter()
+            .filter(|object| object.kind() == kind)
+            .map(|object| object.annotation("argocd.argoproj.io/sync-wave").parse::<i64>().unwrap_or(0));
+        waves.max().unwrap_or_else(|| panic!("no {kind}"))
+    };
+    let rising = ["Namespace", "SecretStore", "Cluster", "Deployment", "ScaledObject"].map(wave_of);
+    assert!(rising.is_sorted(), "{rising:?}");
+}
+
+#[test]
+fn the_project_allows_what_a_jurisdiction_holds_and_no_more() {
+    let argo = argo();
+    let project =
+        argo.iter().find(|object| object.kind() == "AppProject" && object.name() == "jurisdictions");
+    let project = project.expect("the project");
+    let listed = |pointer: &str| -> BTreeSet<(String, String)> {
+        project
+            .list(pointer)
+            .iter()
+            .map(|one| (text(one, "group").to_owned(), text(one, "kind").to_owned()))
+            .collect()
+    };
+    assert_eq!(
+        listed("/spec/clusterResourceWhitelist"),
+        BTreeSet::from([(String::new(), "Namespace".to_owned())])
+    );
+    let held: BTreeSet<(String, String)> = crate::objects::namespaces()
+        .iter()
+        .flat_map(|(_, objects)| objects.iter())
+        .filter(|object| object.kind() != "Namespace")
+        .map(|object| (object.group().to_owned(), object.kind().to_owned()))
+        .collect();
+    assert_eq!(listed("/spec/namespaceResourceWhitelist"), held);
+    for (folder, objects) in crate::objects::namespaces() {
+        let namespace =
+            objects.iter().find(|object| object.kind() == "Namespace").expect("a namespace").name();
+        for object in objects.iter().filter(|object| object.kind() != "Namespace") {
+            assert_eq!(object.namespace(), namespace, "{folder}: {object} is elsewhere");
+        }
+    }
+    for wanted in ["kube-system", "argocd", "cert-manager", "istio-system"] {
+        let refused =
+            project.list("/spec/destinations").iter().map(|one| text(one, "namespace")).any(|pattern| {
+                pattern.strip_prefix('!').is_some_and(|not| {
+                    not == wanted || not.strip_suffix('*').is_some_and(|head| wanted.starts_with(head))
+                })
+            });
+        assert!(refused, "a jurisdiction may be put into {wanted}");
+    }
+}

@@ -1,0 +1,16 @@
+//! The deployment, rendered as a cluster would get it and held against rules. Needs no cluster and no stack; the
+//! tools come from deploy/local/tools.sh.
+
+mod alerts;
+mod doors;
+mod folders;
+mod hardening;
+mod images;
+mod mesh;
+mod network;
+mod objects;
+mod province;
+mod rights;
+mod schemas;
+mod stores;
+mod wiring;

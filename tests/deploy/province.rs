@@ -1,0 +1,168 @@
+//! Provinces are alike: what differs is identity, and a new one is data.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::objects::{Object, documents, overlay, render, render_text, repository};
+use crate::{hardening, mesh, network, wiring};
+
+/// Where two provinces may differ: kind and place.
+const IDENTITY: &[(&str, &str)] = &[
+    ("*", "/metadata/namespace"),
+    ("Namespace", "/metadata/name"),
+    ("ConfigMap", "/data/code"),
+    ("ConfigMap", "/data/google_project"),
+    ("ConfigMap", "/data/token_audience"),
+    ("ConfigMap", "/data/token_issuer"),
+    ("ConfigMap", "/data/token_jwks_url"),
+    ("RoleBinding", "/subjects/0/name"),
+    ("Certificate", "/spec/dnsNames/"),
+    ("Certificate", "/spec/uris/0"),
+    ("SecretStore", "/spec/provider/gcpsm/projectID"),
+    ("ObjectStore", "/spec/configuration/destinationPath"),
+    ("AuthorizationPolicy", "/spec/rules/0/from/0/source/principals/"),
+    ("Gateway", "/spec/servers/"),
+    ("VirtualService", "/spec/hosts/0"),
+    ("VirtualService", "/spec/tls/0/match/0/sniHosts/0"),
+    ("ScaledObject", "/spec/triggers/0/metadata/query"),
+];
+
+/// The places at which two values differ, with what stands there.
+fn differences(one: &Value, other: &Value, place: &str, found: &mut Vec<(String, String, String)>) {
+    match (one, other) {
+        (Value::Object(one), Value::Object(other)) => {
+            let keys: BTreeSet<&String> = one.keys().chain(other.keys()).collect();
+            for key in keys {
+                let value =
+                    |fields: &serde_json::Map<String, Value>| fields.get(key).cloned().unwrap_or_default();
+                differences(&value(one), &value(other), &format!("{place}/{key}"), found);
+            }
+        }
+        (Value::Array(one), Value::Array(other)) if one.len() == other.len() => {
+            for (position, (one, other)) in one.iter().zip(other).enumerate() {
+                differences(one, other, &format!("{place}/{position}"), found);
+            }
+        }
+        _ if one != other => found.push((place.to_owned(), one.to_string(), other.to_string())),
+        _ => {}
+    }
+}
+
+/// Puts another code where a word is the code.
+fn renamed(text: &str, from: &str, to: &str) -> String {
+    let mut words = Vec::new();
+    let mut word = String::new();
+    for c in text.chars().chain(['\0']) {
+        if c.is_ascii_alphanumeric() {
+            word.push(c);
+            continue;
+        }
+        words.push(if word == from { to.to_owned() } else { word.clone() });
+        words.push(c.to_string());
+        word.clear();
+    }
+    words.concat().trim_end_matches('\0').to_owned()
+}
+
+fn only_identity_differs(one: (&str, &[Object]), other: (&str, &[Object])) {
+    let key = |code: &str, object: &Object| {
+        let name = if object.kind() == "Namespace" { "itself" } else { object.name() };
+        assert_ne!(object.name(), "", "{code}");
+        (object.kind().to_owned(), name.to_owned())
+    };
+    let named = |(code, objects): (&str, &[Object])| -> BTreeSet<(String, String)> {
+        objects.iter().map(|object| key(code, object)).collect()
+    };
+    assert_eq!(named(one), named(other));
+    for object in one.1 {
+        let twin =
+            other.1.iter().find(|twin| key(other.0, twin) == key(one.0, object)).expect("it has a twin");
+        let mut found = Vec::new();
+        differences(&object.0, &twin.0, "", &mut found);
+        for (place, ours, theirs) in found {
+            let is_identity = IDENTITY
+                .iter()
+                .any(|(kind, at)| (*kind == "*" || *kind == object.kind()) && place.starts_with(at));
+            assert!(is_identity, "{object}{place}: {ours} and {theirs}");
+            assert_eq!(renamed(&ours, one.0, other.0), theirs, "{object}{place}");
+        }
+    }
+}
+
+#[test]
+fn two_provinces_differ_in_identity_only() {
+    let (on, bc) = (render(&overlay("on")), render(&overlay("bc")));
+    only_identity_differs(("on", &on), ("bc", &bc));
+}
+
+/// Folder of the binaries: `IIDI_BINARIES`, or where cargo builds them, as they are in the tree now.
+pub fn binaries() -> PathBuf {
+    if let Some(folder) = std::env::var_os("IIDI_BINARIES") {
+        return PathBuf::from(folder);
+    }
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--locked", "--bins", "--package", "iidictl"])
+        .args(["--package", "outbound-transfer", "--package", "inbound-transfer", "--package", "aggregator"])
+        .current_dir(repository())
+        .status()
+        .expect("cargo runs");
+    assert!(built.success(), "the programs do not build");
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| repository().join("target"), PathBuf::from)
+        .join("debug")
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a folder can be made");
+    for entry in fs::read_dir(from).expect("the folder is there").flatten() {
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("a file can be copied");
+        }
+    }
+}
+
+#[test]
+fn a_province_that_iidictl_writes_passes_what_the_others_pass() {
+    let tree = tempfile::tempdir().expect("a folder can be made");
+    for folder in ["kustomize", "deploy/flux"] {
+        copy(&repository().join(folder), &tree.path().join(folder));
+    }
+    let output = Command::new(binaries().join("iidictl"))
+        .args([
+            "onboard",
+            "ZZ",
+            "--name-en",
+            "Zedland",
+            "--name-fr",
+            "Zède",
+            "--login",
+            "login.zz.example",
+            "--tree",
+        ])
+        .arg(tree.path())
+        .output()
+        .expect("iidictl runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let render = |folder: &str| documents(&render_text(tree.path(), folder, true).expect("it renders"));
+    let zz = render(&overlay("zz"));
+    only_identity_differs(("on", &crate::objects::render(&overlay("on"))), ("zz", &zz));
+    assert_eq!(hardening::violations(&zz), Vec::<String>::new());
+    assert_eq!(wiring::problems(&zz), Vec::<String>::new());
+    let world = network::World::of(&[
+        &zz,
+        &crate::objects::render(&overlay("on")),
+        &crate::objects::render(crate::objects::FEDERAL),
+    ]);
+    assert_eq!(network::table(&world, "zz", "on"), network::table(&network::World::standing(), "on", "bc"));
+    assert_eq!(mesh::problems(&world), Vec::<String>::new());
+    let registry = render(crate::objects::REGISTRY);
+    let entry = registry.iter().find(|object| object.kind() == "Jurisdiction" && object.name() == "zz");
+    assert_eq!(entry.expect("its entry").text("/spec/code"), "ZZ");
+}

@@ -1,0 +1,72 @@
+//! The real FHIR server behind a line that breaks in the middle of pages, for a while altogether.
+
+use local_stack::ProvinceService::Aggregator;
+use serde_json::{Value, json};
+use test_kit::fhir_proxy::{Fault, Proxy};
+use test_kit::people::{delete_all, put_all};
+use test_kit::wire::Wire;
+use test_kit::{Person, World, eventually};
+
+use super::storm::of;
+
+#[tokio::test]
+async fn after_broken_pages_and_an_outage_the_facts_equal_a_fresh_rebuild() {
+    let people: Vec<Person> = (0..40).map(|_| Person::new().doses(5)).collect();
+    let ids: Vec<String> = people.iter().map(Person::id).collect();
+    let quick = json!({"every_seconds": 1, "grace_seconds": 1, "overlap_seconds": 60});
+    let prepared = World::prepared("breaks", &[("ON", Aggregator)]).await;
+    let fhir = prepared.fhir("ON");
+    let real = prepared.stack().fhir_url("ON").unwrap();
+    for person in &people[..20] {
+        person.upload(&fhir).await;
+    }
+
+    // The first load: four pages end in the middle, in both types.
+    let proxy = Proxy::start(real).await;
+    for resource_type in ["Patient", "Immunization", "Immunization", "Patient"] {
+        proxy.break_next(resource_type, Fault::HalfAnAnswer);
+    }
+    let wire = Wire::to(proxy.base()).await;
+    let behind = wire.through(proxy.base());
+    let follow = |config: &mut Value| {
+        config["fhir"]["base_url"] = json!(behind);
+        config["collect"] = quick.clone();
+    };
+    prepared.start("ON", Aggregator, "", &follow, &[]).await;
+    let facts = prepared.database("ON", Aggregator).await;
+    eventually("the first load", async || (of(&facts, &ids).await.len() == 100).then_some(())).await;
+    eventually("every fault to be met", async || (proxy.still_to_break() == 0).then_some(())).await;
+
+    // An outage, during which people write to the server.
+    wire.cut();
+    for (n, person) in people.iter().enumerate().skip(10) {
+        person.upload(&fhir).await;
+        if n % 3 == 0 {
+            delete_all(&fhir, &[format!("Immunization/{}", person.resource_id(0))]).await;
+        }
+        if n % 4 == 0 {
+            let mut changed = person.resources[1].clone();
+            changed["status"] = json!("entered-in-error");
+            put_all(&fhir, &[changed]).await;
+        }
+        if n % 5 == 0 {
+            let mut patient = person.patient.clone();
+            patient["birthDate"] = json!("2001-01-01");
+            put_all(&fhir, &[patient]).await;
+        }
+    }
+    wire.mend();
+    proxy.break_next("Immunization", Fault::HalfAnAnswer);
+
+    let fresh =
+        World::with("unbroken", &[("ON", Aggregator)], &|config| config["collect"] = quick.clone()).await;
+    let rebuilt = fresh.database("ON", Aggregator).await;
+    let expected = eventually("a whole rebuild", async || {
+        let found = of(&rebuilt, &ids).await;
+        // 200 doses, of 30 people who were written again ten deleted.
+        (found.len() == 190).then_some(found)
+    })
+    .await;
+    eventually("the facts to equal it", async || (of(&facts, &ids).await == expected).then_some(())).await;
+    assert!(prepared.log("ON", Aggregator).contains("could not be followed"), "the line was broken");
+}
