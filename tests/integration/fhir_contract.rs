@@ -56,6 +56,7 @@ contract! {
         what_the_server_sets_in_meta_is_no_content,
         a_stale_version_fails_the_transaction_even_if_the_content_is_unchanged,
         a_version_of_what_never_was_is_not_asked_for,
+        what_never_was_is_created_once_under_a_version_that_never_is,
         a_deletion_makes_what_was_read_before_stale,
         a_failed_transaction_leaves_nothing,
         one_stale_entry_leaves_nothing_of_the_others,

@@ -15,6 +15,7 @@ mod fuzzed;
 mod gate_vs_hapi;
 mod graceful_shutdown;
 mod help;
+mod late_transactions;
 mod layering;
 mod matching;
 mod measured;

@@ -24,6 +24,11 @@ pub use arrival_records::provenance_id;
 use rewrite::{LocalIds, rewritten};
 use whose_word::Decision;
 
+/// The version of what has never been there: the FHIR server asks for none where nothing ever was, and takes no other
+/// afterwards. The Provenance is created under it, so that a transaction is carried out once: one whose answer never
+/// came, and that commits after another attempt has, would take back what was recorded in between.
+const NEVER_BEFORE: &str = "0";
+
 /// What is recorded here of the person and of the arriving records.
 #[derive(Debug, Clone, Default)]
 pub struct Local {
@@ -238,10 +243,10 @@ impl<'a> Builder<'a> {
             arrival_records::Arrival { unit: self.unit, here: self.here, patient: &self.ids.patient, now };
         let provenance = arrival.provenance(&targets);
         let audit_event = arrival.audit_event();
-        for (resource_type, resource) in [("Provenance", provenance), ("AuditEvent", audit_event)] {
-            let id = resource.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
-            self.write(resource_type, &id, resource, None);
-        }
+        let id_of =
+            |resource: &Value| resource.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+        self.write("Provenance", &id_of(&provenance), provenance, Some(NEVER_BEFORE));
+        self.write("AuditEvent", &id_of(&audit_event), audit_event, None);
         let transaction = json!({"resourceType": "Bundle", "type": "transaction", "entry": self.written});
         Plan {
             transaction: transaction.to_string(),

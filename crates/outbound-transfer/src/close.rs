@@ -15,17 +15,21 @@ use crate::step::{FaultClass, StepError};
 use crate::store::{Claim, Snapshot};
 use crate::worker::Worker;
 
+/// The version of what has never been there: the FHIR server asks for none where nothing ever was, and takes no other
+/// afterwards. A write under it is carried out once, however often and late it is tried.
+const NEVER_BEFORE: &str = "0";
+
 /// Closes the source, or says why it stays open.
 pub async fn close(worker: &Worker, claim: &Claim) -> Result<(), StepError> {
     let receipt = worker.store.receipt(claim).await?;
     let event = export_event(worker, claim, &receipt);
     let outcome = match worker.close_source {
-        CloseSource::Keep => SourceOutcome::Kept,
-        CloseSource::Refer => close_if_unchanged(worker, claim, &receipt, &event).await?,
+        CloseSource::Keep => {
+            record_export(worker, claim, event).await?;
+            SourceOutcome::Kept
+        }
+        CloseSource::Refer => close_if_unchanged(worker, claim, &receipt, event).await?,
     };
-    if outcome != SourceOutcome::Closed {
-        record_export(worker, claim, event).await?;
-    }
     if matches!(outcome, SourceOutcome::ChangedSinceSeal | SourceOutcome::Returned) {
         tracing::warn!(
             transfer.id = %claim.id, source = outcome.as_str(), peer = %claim.transfer_to,
@@ -50,53 +54,50 @@ fn export_event(worker: &Worker, claim: &Claim, receipt: &Receipt) -> Value {
     disclosure.audit_event(End::Source)
 }
 
+/// An attempt whose answer never came may still be carried out. So the export is created with the closing, once: where
+/// the source is not closed now, the export is written by itself, and no attempt of before can close it any more. Only
+/// then is it decided, by the record as it stands.
 async fn close_if_unchanged(
     worker: &Worker,
     claim: &Claim,
     receipt: &Receipt,
-    event: &Value,
+    event: Value,
 ) -> Result<SourceOutcome, StepError> {
     let destination = OriginRecord::parse(&receipt.patient).map_err(|_| {
         StepError::failed(FaultClass::Ours, ProblemCode::Internal, "the stored receipt names no patient")
     })?;
     let sealed = worker.store.snapshot(claim).await?;
-    let (found, patient) = match look(worker, claim, &sealed, &destination).await {
-        Ok(looked) => looked,
-        // The patient is gone or was merged meanwhile: that is a change, and nothing is written.
-        Err(StepError::Failed(failure)) if failure.class == FaultClass::Content => {
-            return Ok(SourceOutcome::ChangedSinceSeal);
-        }
-        Err(error) => return Err(error),
+    let is_closed_now = match look(worker, claim, &sealed, &destination).await? {
+        (Comparison::Same, Some(patient)) => put_closed(worker, patient, &destination, &event).await?,
+        _ => false,
     };
-    if found == Comparison::ClosedAlready {
-        // By an earlier transfer, perhaps: this one's disclosure is a new one.
-        record_export(worker, claim, event.clone()).await?;
+    if !is_closed_now {
+        record_export(worker, claim, event).await?;
     }
-    if found != Comparison::Same {
-        return settle(worker, found, patient, &sealed, &destination).await;
-    }
-    match put_closed(worker, patient, &destination, event).await? {
-        SourceOutcome::Closed => {
-            // `If-Match` guards the patient alone: a dose that was added, or a person who has come back, while the
-            // record was being closed is seen by looking once more.
-            let (found, patient) = look(worker, claim, &sealed, &destination).await?;
-            settle(worker, found, patient, &sealed, &destination).await
-        }
-        other => Ok(other),
-    }
+    // `If-Match` guards the patient alone: a dose that was added, or a person who has come back, while the record was
+    // being closed is seen by looking once more.
+    let (found, patient) = look(worker, claim, &sealed, &destination).await?;
+    settle(worker, found, patient, &sealed, &destination).await
 }
 
-/// Reads the record again and compares it with what was sealed; returns the patient as it stands.
+/// Reads the record again and compares it with what was sealed; returns the patient as it stands. One that is gone or
+/// was merged meanwhile is a change, and nothing is written to it.
 async fn look(
     worker: &Worker,
     claim: &Claim,
     sealed: &Snapshot,
     destination: &OriginRecord,
-) -> Result<(Comparison, Value), StepError> {
-    let record = Record::read(&worker.fhir, &claim.patient_id).await?;
+) -> Result<(Comparison, Option<Value>), StepError> {
+    let record = match Record::read(&worker.fhir, &claim.patient_id).await {
+        Ok(record) => record,
+        Err(StepError::Failed(failure)) if failure.class == FaultClass::Content => {
+            return Ok((Comparison::Changed, None));
+        }
+        Err(error) => return Err(error),
+    };
     let closed_to = closed_to(&record.patient);
     let found = compare(sealed, &record.snapshot()?, closed_to.as_ref(), destination);
-    Ok((found, record.patient))
+    Ok((found, Some(record.patient)))
 }
 
 /// Leaves the source closed or open, as the comparison asks. Where it stays open, the marks that this transfer has
@@ -104,16 +105,22 @@ async fn look(
 async fn settle(
     worker: &Worker,
     found: Comparison,
-    patient: Value,
+    patient: Option<Value>,
     sealed: &Snapshot,
     destination: &OriginRecord,
 ) -> Result<SourceOutcome, StepError> {
-    let is_ours = !sealed.closed && closed_to(&patient).as_ref() == Some(destination);
-    match found {
-        Comparison::Same | Comparison::ClosedAlready => Ok(SourceOutcome::Closed),
-        Comparison::Returned => stays_open(worker, patient, SourceOutcome::Returned).await,
-        Comparison::Changed if is_ours => stays_open(worker, patient, SourceOutcome::ChangedSinceSeal).await,
-        Comparison::Changed => Ok(SourceOutcome::ChangedSinceSeal),
+    let outcome = match found {
+        Comparison::ClosedAlready => return Ok(SourceOutcome::Closed),
+        Comparison::Returned => SourceOutcome::Returned,
+        // Open, and again what it was: it has changed twice, and this transfer can close nothing any more.
+        Comparison::Same | Comparison::Changed => SourceOutcome::ChangedSinceSeal,
+    };
+    let is_ours = |patient: &Value| !sealed.closed && closed_to(patient).as_ref() == Some(destination);
+    match patient {
+        Some(patient) if found == Comparison::Returned || is_ours(&patient) => {
+            stays_open(worker, patient, outcome).await
+        }
+        _ => Ok(outcome),
     }
 }
 
@@ -156,34 +163,37 @@ fn compare(
     if is_closed { Comparison::ClosedAlready } else { Comparison::Same }
 }
 
-/// Marks the patient closed, with `If-Match`: a change at the last instant wins.
+/// Marks the patient closed and creates the export, both or none; tells whether it did. It did not where the patient
+/// changed at the last instant, or an earlier attempt has created the export.
 async fn put_closed(
     worker: &Worker,
     mut patient: Value,
     destination: &OriginRecord,
     event: &Value,
-) -> Result<SourceOutcome, StepError> {
+) -> Result<bool, StepError> {
     mark_closed(&mut patient, destination);
-    match write(worker, vec![put_if_match(patient), put_entry(event, None)]).await {
+    match write(worker, vec![put_if_match(patient), put_entry(event, NEVER_BEFORE)]).await {
         Ok(()) => {
             service_kit::hold::point("after-closing").await;
-            Ok(SourceOutcome::Closed)
+            Ok(true)
         }
-        Err(FhirError::Stale) => Ok(SourceOutcome::ChangedSinceSeal),
+        Err(FhirError::Stale) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }
 
-/// Writes the export by itself. Where the patient is no more, the server takes no reference to it: the event then
-/// names it by its origin record.
+/// Writes the export by itself, unless it is there. Where the patient is no more, the server takes no reference to it:
+/// the event then names it by its origin record.
 async fn record_export(worker: &Worker, claim: &Claim, mut event: Value) -> Result<(), FhirError> {
-    match write(worker, vec![put_entry(&event, None)]).await {
-        Err(FhirError::Refused { .. }) => {
-            let origin = OriginRecord::new(&worker.here, "Patient", claim.patient_id.expose());
-            event["entity"][0]["what"] = json!({"identifier": origin.to_identifier()});
-            write(worker, vec![put_entry(&event, None)]).await
-        }
-        written => written,
+    let mut written = write(worker, vec![put_entry(&event, NEVER_BEFORE)]).await;
+    if matches!(written, Err(FhirError::Refused { .. })) {
+        let origin = OriginRecord::new(&worker.here, "Patient", claim.patient_id.expose());
+        event["entity"][0]["what"] = json!({"identifier": origin.to_identifier()});
+        written = write(worker, vec![put_entry(&event, NEVER_BEFORE)]).await;
+    }
+    match written {
+        Err(FhirError::Stale) => Ok(()),
+        other => other,
     }
 }
 
@@ -191,15 +201,13 @@ async fn record_export(worker: &Worker, claim: &Claim, mut event: Value) -> Resu
 fn put_if_match(mut patient: Value) -> Value {
     let version = patient.pointer("/meta/versionId").and_then(Value::as_str).unwrap_or_default().to_owned();
     strip_server_meta(&mut patient);
-    put_entry(&patient, Some(&version))
+    put_entry(&patient, &version)
 }
 
-fn put_entry(resource: &Value, version: Option<&str>) -> Value {
+fn put_entry(resource: &Value, version: &str) -> Value {
     let text = |name| resource.get(name).and_then(Value::as_str).unwrap_or_default();
-    let mut request = json!({"method": "PUT", "url": format!("{}/{}", text("resourceType"), text("id"))});
-    if let Some(version) = version {
-        request["ifMatch"] = json!(format!("W/\"{version}\""));
-    }
+    let url = format!("{}/{}", text("resourceType"), text("id"));
+    let request = json!({"method": "PUT", "url": url, "ifMatch": format!("W/\"{version}\"")});
     json!({"resource": resource, "request": request})
 }
 

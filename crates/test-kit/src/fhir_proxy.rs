@@ -1,4 +1,5 @@
-//! The real FHIR server, seen through a proxy that remembers what was asked for and breaks an answer on demand.
+//! The real FHIR server, seen through a proxy that remembers what was asked for, breaks an answer on demand, and lets a
+//! transaction be carried out long after its client has gone.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -6,7 +7,9 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::response::Response;
+use bytes::Bytes;
 use fhir_client::{FhirServer, FhirServerOptions};
 use futures::stream;
 use serde_json::{Value, json};
@@ -31,11 +34,21 @@ impl Fault {
     }
 }
 
+/// A transaction whose client is told that the server is away.
+#[derive(Default)]
+enum Withheld {
+    #[default]
+    None,
+    /// The next that holds this text.
+    Wanted(String),
+    /// This one: the answer to it shall come late.
+    Waiting(Bytes),
+}
+
 /// The proxy, until it is dropped.
 pub struct Proxy {
     base: String,
-    broken: Arc<Mutex<VecDeque<(String, Fault)>>>,
-    asked: Arc<Mutex<Vec<String>>>,
+    behind: Behind,
     task: JoinHandle<()>,
 }
 
@@ -45,6 +58,7 @@ struct Behind {
     http: reqwest::Client,
     broken: Arc<Mutex<VecDeque<(String, Fault)>>>,
     asked: Arc<Mutex<Vec<String>>>,
+    withheld: Arc<Mutex<Withheld>>,
 }
 
 impl Proxy {
@@ -55,17 +69,45 @@ impl Proxy {
     pub async fn start(base: String) -> Self {
         let tcp = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = tcp.local_addr().expect("an address");
-        let (broken, asked) = (Arc::default(), Arc::default());
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         let behind = Behind {
             base: base.trim_end_matches('/').to_owned(),
             http,
-            broken: Arc::clone(&broken),
-            asked: Arc::clone(&asked),
+            broken: Arc::default(),
+            asked: Arc::default(),
+            withheld: Arc::default(),
         };
-        let app = Router::new().fallback(forward).with_state(behind);
+        let app = Router::new().fallback(forward).with_state(behind.clone());
         let task = tokio::spawn(async move { axum::serve(tcp, app).await.expect("a proxy") });
-        Self { base: format!("http://{address}/fhir"), broken, asked, task }
+        Self { base: format!("http://{address}/fhir"), behind, task }
+    }
+
+    /// Withholds the next transaction that holds this text: its client hears that the server is away.
+    ///
+    /// # Panics
+    /// After a panic of the proxy.
+    pub fn withhold_next(&self, text: &str) {
+        *self.behind.withheld.lock().expect("a script") = Withheld::Wanted(text.to_owned());
+    }
+
+    /// Tells whether a transaction is withheld.
+    ///
+    /// # Panics
+    /// After a panic of the proxy.
+    pub fn withholds(&self) -> bool {
+        matches!(*self.behind.withheld.lock().expect("a script"), Withheld::Waiting(_))
+    }
+
+    /// Has the server carry out what was withheld; returns the status that nobody waits for any more.
+    ///
+    /// # Panics
+    /// When nothing was withheld, or the server does not answer.
+    pub async fn carry_out_late(&self) -> StatusCode {
+        let withheld = std::mem::take(&mut *self.behind.withheld.lock().expect("a script"));
+        let Withheld::Waiting(body) = withheld else { panic!("nothing was withheld") };
+        let request =
+            self.behind.http.post(&self.behind.base).header("content-type", "application/fhir+json");
+        request.body(body).send().await.expect("the real server answers").status()
     }
 
     /// Returns what was asked for so far: method, path and query, as a server would log them.
@@ -73,7 +115,7 @@ impl Proxy {
     /// # Panics
     /// After a panic of the proxy.
     pub fn asked(&self) -> String {
-        self.asked.lock().expect("a list").join("\n")
+        self.behind.asked.lock().expect("a list").join("\n")
     }
 
     /// Breaks the next answer to a search of a type that the fault fits.
@@ -81,7 +123,7 @@ impl Proxy {
     /// # Panics
     /// After a panic of the proxy.
     pub fn break_next(&self, resource_type: &str, fault: Fault) {
-        self.broken.lock().expect("a script").push_back((resource_type.to_owned(), fault));
+        self.behind.broken.lock().expect("a script").push_back((resource_type.to_owned(), fault));
     }
 
     /// Returns how many faults of the script are still to come.
@@ -89,7 +131,7 @@ impl Proxy {
     /// # Panics
     /// After a panic of the proxy.
     pub fn still_to_break(&self) -> usize {
-        self.broken.lock().expect("a script").len()
+        self.behind.broken.lock().expect("a script").len()
     }
 
     /// Returns the base URL.
@@ -118,6 +160,10 @@ async fn forward(State(behind): State<Behind>, request: Request) -> Response {
     let path = parts.uri.path_and_query().expect("a path").as_str();
     let path = path.strip_prefix("/fhir").expect("a path below the base");
     behind.asked.lock().expect("a list").push(format!("{} {path}", parts.method));
+    if is_withheld(&behind, &body) {
+        let away = Response::builder().status(StatusCode::GATEWAY_TIMEOUT);
+        return away.body(Body::empty()).expect("an answer");
+    }
     let fault = next_fault(&behind, path, &body);
     let mut headers = parts.headers;
     for of_this_hop in ["host", "content-length", "accept-encoding"] {
@@ -144,6 +190,16 @@ async fn forward(State(behind): State<Behind>, request: Request) -> Response {
         }
     };
     response.body(body).expect("an answer")
+}
+
+fn is_withheld(behind: &Behind, body: &Bytes) -> bool {
+    let mut withheld = behind.withheld.lock().expect("a script");
+    let Withheld::Wanted(text) = &*withheld else { return false };
+    let is_wanted = String::from_utf8_lossy(body).contains(text);
+    if is_wanted {
+        *withheld = Withheld::Waiting(body.clone());
+    }
+    is_wanted
 }
 
 /// Returns the fault whose turn it is, and which search of this batch it is for. A page of changes is no batch; only

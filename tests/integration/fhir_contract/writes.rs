@@ -46,6 +46,29 @@ pub async fn a_version_of_what_never_was_is_not_asked_for(fhir: FhirServer) {
     assert_eq!(created.entries[0].version, "1");
 }
 
+/// A transaction that holds such an entry is carried out once, however often and late it is tried.
+pub async fn what_never_was_is_created_once_under_a_version_that_never_is(fhir: FhirServer) {
+    let mut person = Person::new().doses(1);
+    let created = fhir.transaction(put(&person.patient, Some("0"))).await.unwrap();
+    assert_eq!(created.entries[0].version, "1");
+    let again = fhir.transaction(put(&person.patient, Some("0"))).await;
+    assert!(matches!(again, Err(FhirError::Stale)), "{again:?}");
+    person.patient["gender"] = json!("male");
+    let changed = [(&person.resources[0], None), (&person.patient, Some("0"))];
+    let changed = fhir.transaction(puts(&changed)).await;
+    assert!(matches!(changed, Err(FhirError::Stale)), "{changed:?}");
+    assert_eq!(fhir.read("Immunization", &person.resource_id(0)).await.unwrap(), Found::Absent);
+    delete_all(&fhir, &[format!("Patient/{}", person.id())]).await;
+    let deleted = fhir.transaction(put(&person.patient, Some("0"))).await;
+    assert!(matches!(deleted, Err(FhirError::Stale)), "{deleted:?}");
+    let other = Person::new();
+    let attempts = (0..12).map(|_| fhir.transaction(put(&other.patient, Some("0"))));
+    let answers = futures::future::join_all(attempts).await;
+    assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 1, "{answers:?}");
+    let may_be = |answer| matches!(answer, &Ok(_) | &Err(FhirError::Stale | FhirError::Collision));
+    assert!(answers.iter().all(may_be), "{answers:?}");
+}
+
 pub async fn a_deletion_makes_what_was_read_before_stale(fhir: FhirServer) {
     let person = Person::new();
     put_all(&fhir, std::slice::from_ref(&person.patient)).await;
