@@ -1,8 +1,11 @@
 //! One person stays one person, and two stay two, whoever sends them and when.
 
-use contracts::{Problem, Receipt};
+use chrono::{TimeDelta, Utc};
+use contracts::{ContentDigest, Problem, ProblemCode, Receipt};
 use domain::TransferId;
 use futures::future::join_all;
+use inbound_transfer::store::{Found, Store, StoreError};
+use local_stack::ProvinceService::Inbound;
 use serde_json::{Value, json};
 use test_kit::delivery::{deliver, deliver_package};
 use test_kit::people::{ON_NUMBERS, ontario_number, put_all};
@@ -167,4 +170,25 @@ async fn our_encounter_of_the_same_id_is_neither_touched_nor_referred_to() {
 async fn copy(world: &World, person: &Person) -> Value {
     let id = copy_id("ON", "Immunization", &person.resource_id(0));
     world.fhir("BC").search("Immunization", &[("_id", &id)]).await.unwrap().pop().unwrap()
+}
+
+/// Its keys have run out too: another package of the person may have been written between its two looks.
+#[tokio::test]
+async fn whoever_has_held_a_package_too_long_cannot_refuse_it() {
+    let world = World::shared().await;
+    let store = Store::new(world.service_database("BC", Inbound).await);
+    let (sender, now) = ("ON".parse().unwrap(), Utc::now());
+    let delivery = (ContentDigest::of(b"a package"), 9);
+    let lease = TimeDelta::seconds(30);
+    let found =
+        store.receive(&sender, TransferId::generate(), delivery, "test", now, now + lease).await.unwrap();
+    let Found::Claimed(claim) = found else { panic!("{found:?}") };
+    let problem = Problem::new(ProblemCode::ProbableMatch);
+
+    let late = store.refused(&claim, &problem, false, now + lease).await;
+    assert!(matches!(late, Err(StoreError::LeaseLost)), "{late:?}");
+    assert_eq!(store.state(&sender, claim.id, now).await.unwrap(), Some((true, None)));
+
+    store.refused(&claim, &problem, false, now + lease - TimeDelta::milliseconds(1)).await.unwrap();
+    assert_eq!(store.state(&sender, claim.id, now).await.unwrap(), Some((false, Some(problem))));
 }

@@ -325,6 +325,8 @@ impl Store {
     }
 
     /// Refuses: nothing was written and the sender is told why.
+    ///
+    /// Not once the lease has run out: another package may have written meanwhile what this one was refused for.
     pub async fn refused(
         &self,
         claim: &Claim,
@@ -336,7 +338,7 @@ impl Store {
         let moved = sqlx::query!(
             "-- inbound.refused
             UPDATE inbound_transfer SET state = 'refused', problem = $4, lease_until = NULL, updated_at = $5
-            WHERE sender = $1 AND id = $2 AND lease = $3 AND state IN ('received', 'refused')",
+            WHERE sender = $1 AND id = $2 AND lease = $3 AND lease_until > $5 AND state IN ('received', 'refused')",
             claim.sender.as_str(),
             claim.id.uuid(),
             claim.lease,
