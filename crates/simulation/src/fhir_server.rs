@@ -11,6 +11,8 @@ use crate::shared::Shared;
 
 /// Failures in a call, each kind, before the mix multiplies them.
 const PER_CALL: f64 = 0.002;
+/// Transactions that are carried out late, before the mix multiplies them.
+const PER_TRANSACTION: f64 = 0.01;
 /// How long a client waits for an answer, in seconds.
 const CLIENT_WAITS: f64 = 30.0;
 /// How long a transaction still takes at most whose client has given up, in seconds: longer than a lease.
@@ -45,13 +47,7 @@ impl FhirTransport for SimulatedFhir {
                 let status = http::StatusCode::SERVICE_UNAVAILABLE;
                 return Ok(FhirResponse { status, body: bytes::Bytes::from_static(b"busy") });
             }
-            let is_late = if self.shared.is_sabotaged(Sabotage::LateCopies) {
-                !is_calm && self.shared.happens(0.3)
-            } else {
-                let is_drawn = (PER_CALL * 3.0..PER_CALL * 4.0).contains(&draw);
-                is_drawn && self.shared.is_sabotaged(Sabotage::LateTransactions)
-            };
-            if is_late && is_transaction(&request) {
+            if !is_calm && is_transaction(&request) && self.shared.happens(self.lateness()) {
                 struck("FHIR transactions carried out after their client had gone");
                 self.carry_out_late(request);
                 self.shared.stand(CLIENT_WAITS).await;
@@ -69,6 +65,12 @@ impl FhirTransport for SimulatedFhir {
 }
 
 impl SimulatedFhir {
+    /// The chance of a transaction to be carried out late.
+    fn lateness(&self) -> f64 {
+        let is_sabotaged = self.shared.is_sabotaged(Sabotage::LateCopies);
+        if is_sabotaged { 0.3 } else { PER_TRANSACTION * self.shared.mix().factor() }
+    }
+
     /// The client waits and gives up; the server is at it still, and commits.
     fn carry_out_late(&self, request: FhirRequest) {
         let server = self.clone();
@@ -90,13 +92,14 @@ fn is_transaction(request: &FhirRequest) -> bool {
     request.path.is_empty() && request.body.windows(word.len()).any(|window| window == word)
 }
 
-/// Gives every record of a transaction another id, as a server does that chooses ids itself.
+/// Gives everything in a transaction but the Patient another id, as a server does that chooses ids itself.
 fn under_other_ids(mut request: FhirRequest) -> FhirRequest {
     if let Ok(mut bundle) = serde_json::from_slice::<Value>(&request.body) {
         for entry in bundle["entry"].as_array_mut().into_iter().flatten() {
-            if entry["resource"]["resourceType"] == "Immunization" {
+            let resource_type = entry["resource"]["resourceType"].as_str().unwrap_or_default().to_owned();
+            if resource_type != "Patient" {
                 let id = format!("late-{}", entry["resource"]["id"].as_str().unwrap_or_default());
-                entry["request"]["url"] = Value::from(format!("Immunization/{id}"));
+                entry["request"]["url"] = Value::from(format!("{resource_type}/{id}"));
                 entry["resource"]["id"] = Value::from(id);
             }
         }

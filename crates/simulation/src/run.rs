@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use local_stack::{Layout, Stack};
 use service_kit::DatabaseConfig;
 use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tempfile::TempDir;
 
 use crate::judge::Verdict;
@@ -17,6 +18,7 @@ use crate::mix::Mix;
 use crate::province::{Database, Ledgers};
 use crate::report::{Sum, print, say};
 use crate::scenario;
+use crate::schedule::HANGS;
 use crate::world::World;
 use crate::{Options, judge};
 
@@ -149,17 +151,14 @@ impl Databases {
         let urls = postgres.create_database(name).await?;
         // What a crash of the database would lose is not what is looked at here.
         postgres.sql("postgres", &format!("ALTER DATABASE {name} SET synchronous_commit = off;")).await?;
-        let file = |what: &str| self.folder.path().join(format!("{name}-{what}"));
-        std::fs::write(file("url"), &urls.runtime_url)?;
-        std::fs::write(file("owner"), &urls.owner_url)?;
-        let config = |url_file, max_connections| DatabaseConfig {
-            url_file,
-            owner_url_file: Some(file("owner")),
-            max_connections,
-        };
-        service_kit::migrate(&config(file("owner"), 1), &[&audit::MIGRATIONS, schema]).await?;
-        let owner = service_kit::connect(&config(file("owner"), 1), "simulation").await?;
-        let service = service_kit::connect(&config(file("url"), CONNECTIONS), name).await?;
+        let url_file = self.folder.path().join(name);
+        std::fs::write(&url_file, &urls.owner_url)?;
+        let owner =
+            DatabaseConfig { url_file: url_file.clone(), owner_url_file: Some(url_file), max_connections: 1 };
+        service_kit::migrate(&owner, &[&audit::MIGRATIONS, schema]).await?;
+        let owner = pool(1).connect(&urls.owner_url).await?;
+        let service: PgConnectOptions = urls.runtime_url.parse()?;
+        let service = pool(CONNECTIONS).connect_with(service.application_name(name)).await?;
         Ok(Database { service, owner, name: name.to_owned() })
     }
 
@@ -189,6 +188,17 @@ impl Databases {
         }
         Ok(())
     }
+}
+
+/// Unlike a service's pool, this one waits for as long as a slow computer takes, and asks no connection whether it is
+/// alive: the computer's own time would decide what happens.
+fn pool(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(HANGS)
+        .test_before_acquire(false)
+        .idle_timeout(None)
+        .max_lifetime(None)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {

@@ -23,9 +23,6 @@ pub enum Sabotage {
     RefusesAll,
     /// No FHIR server answers, as long as the world lasts.
     AllSilent,
-    /// FHIR servers carry out transactions after their client has gone: no sabotage but a fault of the world, on demand
-    /// only while a close that commits late can contradict what was decided meanwhile (decision 0009).
-    LateTransactions,
     /// A FHIR server that carries out late what its client has given up writes records under ids of its own.
     LateCopies,
 }

@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use crate::shared::{Shared, Standing};
 
 /// In the computer's own time: longer than any statement may take.
-const HANGS: Duration = Duration::from_mins(2);
+pub const HANGS: Duration = Duration::from_mins(2);
 
 thread_local! {
     static DRAWS: RefCell<StdRng> = RefCell::new(StdRng::seed_from_u64(0));
