@@ -234,7 +234,11 @@ impl Writer {
     /// Waits for requests, at most a tick, and takes all that wait.
     async fn next_requests(&mut self, stop: &CancellationToken) -> Vec<Waiting> {
         let mut taken = Vec::new();
-        let waiting = self.waiting.recv_many(&mut taken, BATCH);
+        let waiting = async {
+            if self.waiting.recv_many(&mut taken, BATCH).await == 0 {
+                std::future::pending::<()>().await; // nobody is left who could ask; the rows of others are linked still
+            }
+        };
         let _ = tokio::time::timeout(TICK, stop.run_until_cancelled(waiting)).await;
         if stop.is_cancelled() {
             while let Ok(one) = self.waiting.try_recv() {
