@@ -30,7 +30,7 @@ const WITHOUT_STACK: [&str; 4] = ["layering::", "config_samples::", "help::", "f
 const PROVINCES: [&str; 3] = ["ON", "BC", "QC"];
 
 /// How many transfers are simulated: some minutes; any number on demand, by `cargo xtask simulate`.
-const SIMULATED: &str = "5000";
+const SIMULATED: &str = "20000";
 
 /// Options of `test`.
 #[derive(Args)]
@@ -203,6 +203,9 @@ async fn system_tests(runner: &mut Runner, layout: &Layout, filter: Option<&str>
     }
     runner.step("system tests", tests).await?;
     if filter.is_none() {
+        let mut alone = tests_of("integration");
+        alone.env("IIDI_TEST_STACK", layout.root()).env("IIDI_BINARIES", &binaries).arg("--ignored");
+        runner.step("tests that need it alone", alone).await?;
         let mut simulation = Command::new(binaries.join("simulation"));
         simulation.args(["--transfers", SIMULATED]).env("IIDI_TEST_STACK", layout.root());
         let said = runner.step("simulated transfers", simulation).await?;
