@@ -185,6 +185,9 @@ async fn whoever_has_held_a_package_too_long_cannot_refuse_it() {
     let Found::Claimed(claim) = found else { panic!("{found:?}") };
     let problem = Problem::new(ProblemCode::ProbableMatch);
 
+    // Nor by holding it longer first: whoever was asleep cannot know who had its keys meanwhile.
+    let late = store.renew(&claim, now + lease, now + lease * 2).await;
+    assert!(matches!(late, Err(StoreError::LeaseLost)), "{late:?}");
     let late = store.refused(&claim, &problem, false, now + lease).await;
     assert!(matches!(late, Err(StoreError::LeaseLost)), "{late:?}");
     assert_eq!(store.state(&sender, claim.id, now).await.unwrap(), Some((true, None)));

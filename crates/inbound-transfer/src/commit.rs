@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use fhir_client::{FhirError, Found};
 
 use crate::intake::Intake;
@@ -11,7 +12,7 @@ use crate::receipt;
 use crate::refusal::Refusal;
 use crate::store::{Claim, Store, StoredPlan};
 
-/// Attempts after which a plan is looked at as one that can never be carried out.
+/// Answered attempts in a row after which a plan is looked at as one that can never be carried out.
 const HOPELESS: i32 = 20;
 /// Attempts at a transaction that collides with another.
 const COLLISIONS: u32 = 8;
@@ -34,7 +35,7 @@ pub(crate) async fn resume(intake: &Intake, claim: &Claim, stored: &StoredPlan) 
     let plan = match open(intake, claim, stored) {
         Ok(plan) => plan,
         Err(error) => {
-            intake.store.plan_failed(claim).await?; // recovery takes others first
+            intake.store.plan_failed(claim, true).await?; // recovery takes others first
             return Err(error);
         }
     };
@@ -46,7 +47,7 @@ pub(crate) async fn resume(intake: &Intake, claim: &Claim, stored: &StoredPlan) 
     if let Err(Refusal::Fhir(FhirError::Unavailable { source: None } | FhirError::Collision)) = &outcome {
         give_up_if_hopeless(intake, claim, &plan).await?;
     } else if outcome.is_err() {
-        intake.store.plan_failed(claim).await?;
+        intake.store.plan_failed(claim, false).await?;
     }
     outcome
 }
@@ -54,7 +55,7 @@ pub(crate) async fn resume(intake: &Intake, claim: &Claim, stored: &StoredPlan) 
 /// A plan that a healthy FHIR server fails on again and again holds up everybody's packages about this person: it is
 /// dropped, loudly, once it is sure that nothing of it was written.
 async fn give_up_if_hopeless(intake: &Intake, claim: &Claim, plan: &Plan) -> Result<(), Refusal> {
-    let attempts = intake.store.plan_failed(claim).await?;
+    let attempts = intake.store.plan_failed(claim, true).await?;
     if attempts < HOPELESS || intake.fhir.ping().await.is_err() || is_carried_out(intake, plan).await? {
         return Ok(());
     }
@@ -64,9 +65,17 @@ async fn give_up_if_hopeless(intake: &Intake, claim: &Claim, plan: &Plan) -> Res
     Ok(())
 }
 
-/// The Provenance is written in the same transaction as everything else.
+/// The Provenance is written in the same transaction as everything else; that of another plan of this transfer, which
+/// was given up and came late all the same, was recorded at another time.
 async fn is_carried_out(intake: &Intake, plan: &Plan) -> Result<bool, Refusal> {
-    Ok(matches!(intake.fhir.read("Provenance", &plan.provenance).await?, Found::Present(_)))
+    let Found::Present(provenance) = intake.fhir.read("Provenance", &plan.provenance).await? else {
+        return Ok(false);
+    };
+    let recorded = provenance.get("recorded").and_then(serde_json::Value::as_str);
+    let recorded = recorded.and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+    let is_of =
+        |plan: DateTime<Utc>| recorded.is_some_and(|at| at.timestamp_millis() == plan.timestamp_millis());
+    Ok(plan.recorded.is_none_or(is_of))
 }
 
 /// Reads a stored plan back.
@@ -97,7 +106,8 @@ async fn write(intake: &Intake, claim: &Claim, plan: &Plan) -> Result<(), Refusa
     let bundle = Bytes::from(plan.transaction.clone());
     for attempt in 1..=COLLISIONS {
         // Whoever has lost the arrival must not write: another worker may be ahead by now.
-        intake.store.renew(claim, intake.clock.now() + intake.lease).await?;
+        let now = intake.clock.now();
+        intake.store.renew(claim, now, now + intake.lease).await?;
         match intake.fhir.transaction(bundle.clone()).await {
             Ok(_) => return Ok(()),
             Err(FhirError::Collision) => {

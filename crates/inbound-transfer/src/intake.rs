@@ -136,7 +136,8 @@ impl Intake {
         let heartbeat = async {
             loop {
                 tokio::time::sleep(self.renew_every).await;
-                match self.store.renew(claim, self.clock.now() + self.lease).await {
+                let now = self.clock.now();
+                match self.store.renew(claim, now, now + self.lease).await {
                     Err(error @ StoreError::LeaseLost) => return error.into(),
                     Err(error) => {
                         tracing::warn!(transfer.id = %claim.id, error = %Chain(&error), "a lease was not renewed");
@@ -193,10 +194,20 @@ impl Intake {
             keys.push(MatchKey::new("patient", id));
             self.lock(claim, &keys).await?;
         }
-        let plan = self.make(unit, known).await?;
+        let provenance = if claim.lease > 1 { self.provenance_of_before(claim).await? } else { None };
+        let plan = self.make(unit, plan::Local { provenance, ..known }).await?;
         keys.sort();
         keys.dedup();
         Ok((plan, keys.len() as u64))
+    }
+
+    /// Returns the version of the Provenance that a plan has left which was given up and came late all the same.
+    async fn provenance_of_before(&self, claim: &Claim) -> Result<Option<String>, Refusal> {
+        let id = plan::provenance_id(&claim.sender, claim.id);
+        let fhir_client::Found::Present(provenance) = self.fhir.read("Provenance", &id).await? else {
+            return Ok(None);
+        };
+        Ok(provenance.pointer("/meta/versionId").and_then(Value::as_str).map(str::to_owned))
     }
 
     /// Finds the person, and what was received before.

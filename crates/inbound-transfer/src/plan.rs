@@ -44,6 +44,8 @@ pub struct Local {
     pub doses: Vec<Value>,
     /// What was received of the arriving records before, by origin.
     pub received: BTreeMap<String, ReceivedRecord>,
+    /// The version of the Provenance that an earlier plan of this transfer has left.
+    pub provenance: Option<String>,
 }
 
 /// What will be written and answered.
@@ -53,6 +55,9 @@ pub struct Plan {
     pub transaction: String,
     /// The Provenance whose presence shows that the transaction has been committed.
     pub provenance: String,
+    /// When the Provenance says that it was recorded: another plan of the same transfer has another time.
+    #[serde(default)]
+    pub recorded: Option<DateTime<Utc>>,
     /// The patient here, `{CODE}/Patient/{id}`.
     pub patient: String,
     /// Outcomes by type.
@@ -245,12 +250,14 @@ impl<'a> Builder<'a> {
         let audit_event = arrival.audit_event();
         let id_of =
             |resource: &Value| resource.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
-        self.write("Provenance", &id_of(&provenance), provenance, Some(NEVER_BEFORE));
+        let known = self.local.provenance.as_deref().unwrap_or(NEVER_BEFORE);
+        self.write("Provenance", &id_of(&provenance), provenance, Some(known));
         self.write("AuditEvent", &id_of(&audit_event), audit_event, None);
         let transaction = json!({"resourceType": "Bundle", "type": "transaction", "entry": self.written});
         Plan {
             transaction: transaction.to_string(),
             provenance: provenance_id(&self.unit.sender, self.unit.id),
+            recorded: Some(now),
             patient: format!("{}/Patient/{}", self.here, self.ids.patient),
             counts: self.counts,
             conflicts: self.conflicts,

@@ -190,13 +190,21 @@ impl Store {
         Ok(())
     }
 
-    /// Holds an arrival and its match keys longer, if it is still this worker's.
-    pub async fn renew(&self, claim: &Claim, lease_until: DateTime<Utc>) -> Result<(), StoreError> {
+    /// Holds an arrival and its match keys longer, if it is still this worker's. Before its plan is stored the lease
+    /// must not have run out: another package may have had its keys meanwhile, and given them back.
+    pub async fn renew(
+        &self,
+        claim: &Claim,
+        now: DateTime<Utc>,
+        lease_until: DateTime<Utc>,
+    ) -> Result<(), StoreError> {
         let kept = sqlx::query_scalar!(
             r#"-- inbound.renew
             WITH kept AS (
                 UPDATE inbound_transfer SET lease_until = $4
-                WHERE sender = $1 AND id = $2 AND lease = $3 AND state <> 'committed' RETURNING sender, id),
+                WHERE sender = $1 AND id = $2 AND lease = $3 AND state <> 'committed'
+                    AND (state = 'planned' OR lease_until > $5)
+                RETURNING sender, id),
             mine AS (
                 SELECT key FROM match_lock JOIN kept ON match_lock.sender = kept.sender AND transfer_id = kept.id
                 ORDER BY key FOR UPDATE OF match_lock),
@@ -208,6 +216,7 @@ impl Store {
             claim.id.uuid(),
             claim.lease,
             lease_until,
+            now,
         )
         .fetch_one(&self.pool)
         .await?;
@@ -250,15 +259,17 @@ impl Store {
         Ok(())
     }
 
-    /// Counts a failed attempt to carry a plan out; returns how many there were.
-    pub async fn plan_failed(&self, claim: &Claim) -> Result<i32, StoreError> {
+    /// Counts a failed attempt to carry a plan out; returns how many in a row were answered. After one that was not,
+    /// the FHIR server may still be at work on it, and they count anew.
+    pub async fn plan_failed(&self, claim: &Claim, is_answered: bool) -> Result<i32, StoreError> {
         let attempts = sqlx::query_scalar!(
             "-- inbound.plan_failed
-            UPDATE inbound_transfer SET plan_attempts = plan_attempts + 1
+            UPDATE inbound_transfer SET plan_attempts = CASE WHEN $4 THEN plan_attempts ELSE 0 END + 1
             WHERE sender = $1 AND id = $2 AND lease = $3 AND state = 'planned' RETURNING plan_attempts",
             claim.sender.as_str(),
             claim.id.uuid(),
             claim.lease,
+            is_answered,
         )
         .fetch_optional(&self.pool)
         .await?;
