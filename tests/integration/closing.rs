@@ -1,6 +1,7 @@
 //! The source is closed only on proof, and only if it is still what was sent.
 
 use domain::{SourceOutcome, TransferId, TransferState};
+use fhir::OriginRecord;
 use fhir::canonical::closed_to;
 use fhir_client::Found;
 use local_stack::ProvinceService::{Inbound, Outbound};
@@ -146,6 +147,27 @@ async fn a_late_receipt_closes_nobody_who_has_come_home() {
 #[tokio::test]
 async fn whoever_comes_home_while_being_closed_is_open_in_the_end() {
     comes_home_while_held_at("after-closing", true).await;
+}
+
+/// What a clinic has done by hand to `active` or to the mark of an earlier transfer does not keep a record open, nor
+/// closed to somewhere else.
+#[tokio::test]
+async fn a_patient_that_was_marked_by_hand_is_closed_to_where_it_goes() {
+    let world = World::shared().await;
+    let (on, outbound) = (world.fhir("ON"), world.outbound("ON"));
+    let mut inactive = Person::new().doses(1);
+    inactive.patient["active"] = json!(false);
+    let mut reopened = Person::new().doses(1);
+    fhir::canonical::close(&mut reopened.patient, &OriginRecord::parse("QC/Patient/before").unwrap());
+    reopened.patient["active"] = json!(true);
+    for person in [inactive, reopened] {
+        person.upload(&on).await;
+        let view = outbound.transfer(&person.id(), "BC").await;
+        assert_eq!(view.source, Some(SourceOutcome::Closed));
+        let source = patient(world, "ON", &person.id()).await;
+        assert_eq!(closed_to(&source).unwrap().to_string(), view.receipt.unwrap().patient);
+        assert_eq!(source["link"].as_array().unwrap().len(), 1, "{source}");
+    }
 }
 
 #[tokio::test]

@@ -43,10 +43,10 @@ fn closing_link(link: &Value) -> Option<OriginRecord> {
     origin_of_identifier(link.get("other")?.get("identifier")?)
 }
 
-/// Marks a Patient closed: `active` false and a link to where the record now lives.
+/// Marks a Patient closed: `active` false and a link to where the record now lives, instead of any of before.
 pub fn close(patient: &mut Value, destination: &OriginRecord) {
-    reopen(patient);
     let Some(object) = patient.as_object_mut() else { return };
+    take_closing_links(object);
     object.insert("active".into(), Value::Bool(false));
     if let Some(links) = object.entry("link").or_insert_with(|| json!([])).as_array_mut() {
         links.push(json!({
@@ -63,10 +63,14 @@ pub fn reopen(patient: &mut Value) {
     }
     let Some(object) = patient.as_object_mut() else { return };
     object.insert("active".into(), Value::Bool(true));
-    if let Some(links) = object.get_mut("link").and_then(Value::as_array_mut) {
+    take_closing_links(object);
+}
+
+fn take_closing_links(patient: &mut Map<String, Value>) {
+    if let Some(links) = patient.get_mut("link").and_then(Value::as_array_mut) {
         links.retain(|link| closing_link(link).is_none());
         if links.is_empty() {
-            object.remove("link");
+            patient.remove("link");
         }
     }
 }
@@ -76,6 +80,7 @@ pub fn content(resource: &Value) -> Value {
     let mut content = resource.clone();
     reopen(&mut content);
     let Some(object) = content.as_object_mut() else { return content };
+    take_closing_links(object); // also one that was left when somebody made the Patient active by hand
     for housekeeping in ["id", "meta", "text"] {
         object.remove(housekeeping);
     }
@@ -180,6 +185,20 @@ mod tests {
         reopen(&mut patient);
         assert_eq!(patient["active"], false);
         assert_ne!(content_hash(&patient), content_hash(&json!({"resourceType": "Patient"})));
+    }
+
+    #[test]
+    fn a_link_that_was_left_behind_gives_way_to_the_new_one() {
+        let (qc, bc) =
+            (OriginRecord::parse("QC/Patient/1").unwrap(), OriginRecord::parse("BC/Patient/9").unwrap());
+        let mut patient = json!({"resourceType": "Patient", "gender": "male"});
+        let open = patient.clone();
+        close(&mut patient, &qc);
+        patient["active"] = json!(true); // by hand, and the link forgotten
+        assert_eq!(content(&patient), content(&open));
+        close(&mut patient, &bc);
+        assert_eq!(closed_to(&patient), Some(bc));
+        assert_eq!(patient["link"].as_array().unwrap().len(), 1);
     }
 
     #[test]

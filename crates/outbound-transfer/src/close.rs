@@ -4,7 +4,7 @@ use bytes::Bytes;
 use contracts::{ProblemCode, Receipt};
 use domain::SourceOutcome;
 use fhir::OriginRecord;
-use fhir::canonical::{close as mark_closed, closed_to, is_closed, reopen, strip_server_meta};
+use fhir::canonical::{close as mark_closed, closed_to, reopen, strip_server_meta};
 use fhir::disclosure_event::{Disclosure, End};
 use fhir_client::FhirError;
 use serde_json::{Value, json};
@@ -77,7 +77,7 @@ async fn close_if_unchanged(
     // `If-Match` guards the patient alone: a dose that was added, or a person who has come back, while the record was
     // being closed is seen by looking once more.
     let (found, patient) = look(worker, claim, &sealed, &destination).await?;
-    settle(worker, found, patient, &sealed, &destination).await
+    settle(worker, claim, (found, patient), &sealed, &destination).await
 }
 
 /// Reads the record again and compares it with what was sealed; returns the patient as it stands. One that is gone or
@@ -101,11 +101,12 @@ async fn look(
 }
 
 /// Leaves the source closed or open, as the comparison asks. Where it stays open, the marks that this transfer has
-/// left are taken away again; those of an earlier transfer are not this one's to take.
+/// left are taken away again; those of an earlier transfer are not this one's to take, nor those of a later one, which
+/// may have come first where this one was dead for a while.
 async fn settle(
     worker: &Worker,
-    found: Comparison,
-    patient: Option<Value>,
+    claim: &Claim,
+    (found, patient): (Comparison, Option<Value>),
     sealed: &Snapshot,
     destination: &OriginRecord,
 ) -> Result<SourceOutcome, StepError> {
@@ -115,26 +116,23 @@ async fn settle(
         // Open, and again what it was: it has changed twice, and this transfer can close nothing any more.
         Comparison::Same | Comparison::Changed => SourceOutcome::ChangedSinceSeal,
     };
-    let is_ours = |patient: &Value| !sealed.closed && closed_to(patient).as_ref() == Some(destination);
-    match patient {
-        Some(patient) if found == Comparison::Returned || is_ours(&patient) => {
-            stays_open(worker, patient, outcome).await
-        }
-        _ => Ok(outcome),
-    }
-}
-
-/// Takes this transfer's closing marks away, if there are any, and says why the source stays open.
-async fn stays_open(
-    worker: &Worker,
-    mut patient: Value,
-    outcome: SourceOutcome,
-) -> Result<SourceOutcome, StepError> {
-    if is_closed(&patient) {
-        reopen(&mut patient);
-        write(worker, vec![put_if_match(patient)]).await?;
+    if let Some(patient) = patient
+        && !sealed.closed
+        && closed_to(&patient).as_ref() == Some(destination)
+        && !worker.store.was_closed_since(claim).await?
+    {
+        open_again(worker, patient, sealed).await?;
     }
     Ok(outcome)
+}
+
+/// Takes this transfer's closing marks away.
+async fn open_again(worker: &Worker, mut patient: Value, sealed: &Snapshot) -> Result<(), StepError> {
+    reopen(&mut patient);
+    if sealed.inactive {
+        patient["active"] = json!(false); // as somebody had made it before
+    }
+    Ok(write(worker, vec![put_if_match(patient)]).await?)
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -225,6 +223,7 @@ mod tests {
             versions: [("Immunization/a".to_owned(), dose_version.to_owned())].into(),
             patient_version: patient_version.to_owned(),
             closed: false,
+            inactive: false,
             patient_content: "same".to_owned(),
             arrivals: arrivals.iter().map(|&arrival| arrival.to_owned()).collect(),
         }

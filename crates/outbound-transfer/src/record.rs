@@ -70,11 +70,14 @@ impl Record {
         for ((resource_type, id), resource) in &self.resources {
             versions.insert(format!("{resource_type}/{id}"), version_of(resource)?);
         }
+        let mut patient = self.patient.clone();
+        let active = patient.as_object_mut().and_then(|object| object.remove("active"));
         Ok(Snapshot {
             versions,
             patient_version: version_of(&self.patient)?,
             closed: is_closed(&self.patient),
-            patient_content: hex::encode(content_hash(&self.patient)),
+            inactive: active == Some(Value::Bool(false)),
+            patient_content: hex::encode(content_hash(&patient)),
             arrivals: self.arrivals.iter().cloned().collect(),
         })
     }

@@ -24,7 +24,10 @@ pub struct Snapshot {
     pub patient_version: String,
     /// Whether the patient was closed already, by an earlier transfer.
     pub closed: bool,
-    /// SHA-256 (hex) of the patient's content, which closing does not change.
+    /// Whether the patient was inactive, closed or not.
+    #[serde(default)]
+    pub inactive: bool,
+    /// SHA-256 (hex) of the patient's content without `active`, which closing does not change.
     pub patient_content: String,
     /// The ids of the Provenance that arrivals of this person had left.
     pub arrivals: Vec<String>,
@@ -118,6 +121,20 @@ impl Store {
         .fetch_one(&self.pool)
         .await?;
         serde_json::from_value(snapshot).map_err(|_| StoreError::Unreadable("a snapshot"))
+    }
+
+    /// Tells whether a transfer of the same patient that was requested later has closed the source.
+    pub async fn was_closed_since(&self, claim: &Claim) -> Result<bool, StoreError> {
+        let is_closed = sqlx::query_scalar!(
+            r#"-- outbound.was_closed_since
+            SELECT EXISTS (
+                SELECT 1 FROM transfer this JOIN transfer later ON later.patient_id = this.patient_id
+                WHERE this.id = $1 AND later.requested_at > this.requested_at AND later.source = 'closed') AS "is!""#,
+            claim.id.uuid(),
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(is_closed)
     }
 
     /// Writes down the verified receipt: `sealed` → `delivered`.
