@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use auth::ExpectedReceipt;
+use auth::{ExpectedReceipt, ReceiptMismatch};
 use contracts::{ContentDigest, ProblemCode, Receipt};
 use peers::{JurisdictionEntry, JurisdictionState};
 
@@ -32,7 +32,7 @@ pub async fn deliver(
     service_kit::hold::point("before-receipt").await;
     match answer {
         PeerAnswer::Receipt(jws) => {
-            let receipt = verified(worker, claim, &peer, (digest, counts), &jws)?;
+            let receipt = verified(worker, claim, &peer, (digest, counts), &jws, FaultClass::PeerOrTrust)?;
             let now = worker.now();
             worker.store.delivered(claim, &receipt, &jws, now).await?;
             service_kit::hold::point("after-receipt").await;
@@ -70,23 +70,27 @@ pub async fn ask_for_receipt(worker: &Worker, claim: &Claim) -> Result<Option<(R
     let peer = worker.peers.inbound(&*active_entry(worker, claim)?)?;
     let sealed = worker.store.sealed_as(claim).await?;
     match peer.receipt(claim.id).await? {
-        PeerAnswer::Receipt(jws) => Ok(Some((verified(worker, claim, &peer, sealed, &jws)?, jws))),
+        // Other bytes that it committed it once got from us: our ledger is older than that.
+        PeerAnswer::Receipt(jws) => {
+            Ok(Some((verified(worker, claim, &peer, sealed, &jws, FaultClass::Ours)?, jws)))
+        }
         PeerAnswer::Unknown | PeerAnswer::OtherBytes => Ok(None),
     }
 }
 
+/// Verifies a receipt; `other_bytes` says whose fault it is if it proves the commit of other bytes.
 fn verified(
     worker: &Worker,
     claim: &Claim,
     peer: &Peer,
     (digest, counts): (ContentDigest, BTreeMap<String, u64>),
     jws: &str,
+    other_bytes: FaultClass,
 ) -> Result<Receipt, StepError> {
-    let invalid =
-        |what: String| StepError::failed(FaultClass::PeerOrTrust, ProblemCode::ReceiptInvalid, what);
+    let invalid = |class, what: String| StepError::failed(class, ProblemCode::ReceiptInvalid, what);
     let now = u64::try_from(worker.now().timestamp()).unwrap_or_default();
     let receipt = auth::verify_receipt(jws, worker.peers.credentials(), peer.identity(), now)
-        .map_err(|error| invalid(error.to_string()))?;
+        .map_err(|error| invalid(FaultClass::PeerOrTrust, error.to_string()))?;
     let expected = ExpectedReceipt {
         issuer: claim.transfer_to.clone(),
         audience: worker.here.clone(),
@@ -94,7 +98,10 @@ fn verified(
         digest: digest.to_string(),
         counts,
     };
-    auth::check_receipt(&receipt, &expected).map_err(|error| invalid(error.to_string()))?;
+    auth::check_receipt(&receipt, &expected).map_err(|error| {
+        let class = if error == ReceiptMismatch::Digest { other_bytes } else { FaultClass::PeerOrTrust };
+        invalid(class, error.to_string())
+    })?;
     Ok(receipt)
 }
 

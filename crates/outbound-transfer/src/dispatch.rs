@@ -93,7 +93,7 @@ impl Dispatcher {
                     .keeping(&claim, close::close(&self.worker, &claim))
                     .await
                     .map(|()| TransferState::Completed.into()),
-                TransferState::Dead => self.revive(&claim).await,
+                TransferState::Dead => self.revive(&mut claim).await,
                 TransferState::Completed | TransferState::Rejected | TransferState::Cancelled => {
                     return Next::Settled;
                 }
@@ -194,7 +194,7 @@ impl Dispatcher {
     }
 
     /// Wakes a dead transfer whose receipt is there, or has come late.
-    async fn revive(&self, claim: &Claim) -> Result<Stepped, StepError> {
+    async fn revive(&self, claim: &mut Claim) -> Result<Stepped, StepError> {
         let (worker, store) = (&self.worker, &self.worker.store);
         let is_delivered = store.kept_receipt(claim).await?.is_some();
         let late = if is_delivered {
@@ -210,6 +210,7 @@ impl Dispatcher {
         if (is_delivered || receipt.is_some())
             && store.revived(claim, receipt, now + self.horizon, now).await?
         {
+            claim.horizon_ends_at = now + self.horizon;
             tracing::warn!(transfer.id = %claim.id, peer = %claim.transfer_to, "a dead transfer was woken");
             return Ok(TransferState::Delivered.into());
         }

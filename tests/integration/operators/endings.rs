@@ -3,7 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use contracts::Receipt;
+use domain::SourceOutcome;
+use fhir::canonical::closed_to;
+use fhir_client::Found;
+use test_kit::Person;
 use test_kit::gateway::{Asked, plain, signed};
+use test_kit::people::put_all;
 
 use super::*;
 
@@ -69,6 +75,68 @@ async fn a_dead_transfer_does_not_come_back_beside_a_new_one_of_the_same_patient
     assert_eq!(api.ask(other, &body).await.status(), 202);
     assert_eq!(refused(&api, id, "retry").await, (409, "transfer-unfinished".to_owned()));
     assert_eq!(api.find(id).await.state, TransferState::Dead);
+    gateway.stop().await;
+}
+
+/// A later transfer of the same patient has closed the source meanwhile: that is not the dead one's to undo.
+#[tokio::test]
+async fn a_dead_transfer_that_is_woken_late_leaves_a_later_closing_alone() {
+    let (world, gateway, id, is_well) = dead("overtaken").await;
+    let (api, bc) = (world.outbound("ON"), world.credentials("BC", "inbound-transfer"));
+    let pool = world.database("ON", Outbound).await;
+    let patient: String = sqlx::query_scalar("SELECT patient_id FROM transfer WHERE id = $1")
+        .bind(id.uuid())
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    pool.close().await;
+    let mut dose = Person::new().doses(1).resources.remove(0);
+    dose["patient"]["reference"] = json!(format!("Patient/{patient}"));
+    put_all(&world.fhir("ON"), &[dose]).await;
+    let later = TransferId::generate();
+    gateway.answer(later, move |asked: &Asked| signed(&asked.receipt, &bc));
+    let body = json!({"patient_id": patient, "transfer_to": "BC", "approval_ref": "test"});
+    assert_eq!(api.ask(later, &body).await.status(), 202);
+    done(&api, later, "retry").await; // past a lane that the dead one has parked
+    assert_eq!(api.until(later, TransferState::Completed).await.source, Some(SourceOutcome::Closed));
+
+    is_well.store(true, Ordering::Relaxed);
+    set(&world, id, "next_attempt_at = now(), enqueued_at = now() - interval '1 hour'").await;
+    let view = is_state(&api, id, TransferState::Completed).await;
+
+    assert_eq!(view.source, Some(SourceOutcome::ChangedSinceSeal));
+    let found = world.fhir("ON").read("Patient", &patient).await.unwrap();
+    let Found::Present(source) = found else { panic!("{found:?}") };
+    assert_eq!(closed_to(&source).unwrap().to_string(), "BC/Patient/somebody");
+    gateway.stop().await;
+}
+
+/// After a restore the ledger may not know what it has sent. That is ours to settle, and no reason to hold others up.
+#[tokio::test]
+async fn other_bytes_that_the_destination_has_committed_hold_no_lane_up() {
+    let (world, gateway) = Gateway::in_a_world("older").await;
+    let (api, bc) = (world.outbound("ON"), world.credentials("BC", "inbound-transfer"));
+    let theirs = bc.clone();
+    let answer: Answer = Box::new(move |asked: &Asked| {
+        let digest = format!("sha-256:{}", "0".repeat(64));
+        if asked.is_put {
+            plain(409, "")
+        } else {
+            signed(&Receipt { digest, ..asked.receipt.clone() }, &theirs)
+        }
+    });
+    let id = gateway.sent(&world, answer).await.1;
+    let failed = eventually("an attempt to fail", async || {
+        let view = api.find(id).await;
+        (view.attempts > 0).then_some(view)
+    })
+    .await;
+    assert_eq!(failed.last_problem.unwrap().code, "receipt-invalid");
+    assert_eq!(peer(&api, "BC").await.lane, LaneState::Open);
+    let other = gateway.sent(&world, move |asked: &Asked| signed(&asked.receipt, &bc)).await.1;
+    api.until(other, TransferState::Completed).await;
+    set(&world, id, "horizon_ends_at = requested_at").await;
+    is_state(&api, id, TransferState::Dead).await;
     gateway.stop().await;
 }
 
