@@ -11,8 +11,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
 use fhir_client::{FhirServer, FhirServerOptions};
-use futures::stream;
+use futures::{StreamExt, stream};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 /// How an answer to a search is broken.
@@ -26,6 +27,8 @@ pub enum Fault {
     APageIsLost,
     /// The connection ends in the middle of the answer.
     HalfAnAnswer,
+    /// The same, once the proxy is told to let go.
+    HalfAnAnswerHeld,
 }
 
 impl Fault {
@@ -59,6 +62,7 @@ struct Behind {
     broken: Arc<Mutex<VecDeque<(String, Fault)>>>,
     asked: Arc<Mutex<Vec<String>>>,
     withheld: Arc<Mutex<Withheld>>,
+    let_go: Arc<Notify>,
 }
 
 impl Proxy {
@@ -76,6 +80,7 @@ impl Proxy {
             broken: Arc::default(),
             asked: Arc::default(),
             withheld: Arc::default(),
+            let_go: Arc::default(),
         };
         let app = Router::new().fallback(forward).with_state(behind.clone());
         let task = tokio::spawn(async move { axum::serve(tcp, app).await.expect("a proxy") });
@@ -134,6 +139,11 @@ impl Proxy {
         self.behind.broken.lock().expect("a script").len()
     }
 
+    /// Ends the connection of an answer that is held in its middle.
+    pub fn let_go(&self) {
+        self.behind.let_go.notify_one();
+    }
+
     /// Returns the base URL.
     pub fn base(&self) -> &str {
         &self.base
@@ -171,7 +181,10 @@ async fn forward(State(behind): State<Behind>, request: Request) -> Response {
     }
     let url = format!("{}{path}", behind.base);
     let answer = behind.http.request(parts.method, url).headers(headers).body(body).send().await;
-    let answer = answer.expect("the real server answers");
+    let Ok(answer) = answer else {
+        let gone = Response::builder().status(StatusCode::BAD_GATEWAY);
+        return gone.body(Body::empty()).expect("an answer");
+    };
     let mut response = Response::builder().status(answer.status());
     if let Some(content_type) = answer.headers().get("content-type") {
         response = response.header("content-type", content_type);
@@ -179,9 +192,15 @@ async fn forward(State(behind): State<Behind>, request: Request) -> Response {
     let bytes = answer.bytes().await.expect("an answer");
     let body = match fault {
         None => Body::from(bytes),
-        Some((_, Fault::HalfAnAnswer)) => {
+        Some((_, fault @ (Fault::HalfAnAnswer | Fault::HalfAnAnswerHeld))) => {
             let half = bytes.slice(..bytes.len() / 2);
-            Body::from_stream(stream::iter([Ok(half), Err(std::io::Error::other("cut off"))]))
+            let end = async move {
+                if fault == Fault::HalfAnAnswerHeld {
+                    behind.let_go.notified().await;
+                }
+                Err(std::io::Error::other("cut off"))
+            };
+            Body::from_stream(stream::iter([Ok(half)]).chain(stream::once(end)))
         }
         Some((at, fault)) => {
             let mut batch: Value = serde_json::from_slice(&bytes).expect("a Bundle");
@@ -209,7 +228,7 @@ fn next_fault(behind: &Behind, path: &str, body: &[u8]) -> Option<(usize, Fault)
     let (resource_type, fault) = broken.front()?;
     let is_page = path.trim_start_matches('/') == format!("{resource_type}/_search")
         && String::from_utf8_lossy(body).contains("_sort=_lastUpdated");
-    if is_page && *fault == Fault::HalfAnAnswer {
+    if is_page && matches!(fault, Fault::HalfAnAnswer | Fault::HalfAnAnswerHeld) {
         return broken.pop_front().map(|(_, fault)| (0, fault));
     }
     let batch: Value = serde_json::from_slice(body).ok()?;
@@ -227,7 +246,7 @@ fn break_bundle(bundle: &mut Value, fault: Fault) {
     match fault {
         Fault::OneMoreIsCounted => bundle["total"] = json!(total.expect("a count") + 1),
         Fault::OneLessIsCounted => bundle["total"] = json!(total.expect("a count") - 1),
-        Fault::APageIsLost | Fault::HalfAnAnswer => {
+        Fault::APageIsLost | Fault::HalfAnAnswer | Fault::HalfAnAnswerHeld => {
             bundle["entry"].as_array_mut().expect("entries").pop();
         }
     }

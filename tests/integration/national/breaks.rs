@@ -70,3 +70,49 @@ async fn after_broken_pages_and_an_outage_the_facts_equal_a_fresh_rebuild() {
     eventually("the facts to equal it", async || (of(&facts, &ids).await == expected).then_some(())).await;
     assert!(prepared.log("ON", Aggregator).contains("could not be followed"), "the line was broken");
 }
+
+/// Alone, after all others: they use the same server.
+#[tokio::test]
+#[ignore = "kills a FHIR server that other tests use"]
+async fn after_the_fhir_server_was_killed_in_mid_page_the_facts_equal_a_fresh_rebuild() {
+    let people: Vec<Person> = (0..30).map(|_| Person::new().doses(5)).collect();
+    let ids: Vec<String> = people.iter().map(Person::id).collect();
+    let quick = json!({"every_seconds": 1, "grace_seconds": 1, "overlap_seconds": 60});
+    let world = World::prepared("killed", &[("QC", Aggregator)]).await;
+    let fhir = world.fhir("QC");
+    for person in &people[..20] {
+        person.upload(&fhir).await;
+    }
+    let proxy = Proxy::start(world.stack().fhir_url("QC").unwrap()).await;
+    proxy.break_next("Immunization", Fault::HalfAnAnswerHeld);
+    let behind = |config: &mut Value| {
+        config["fhir"]["base_url"] = json!(proxy.base());
+        config["collect"] = quick.clone();
+    };
+    world.start("QC", Aggregator, "", &behind, &[]).await;
+    eventually("a page to be on its way", async || (proxy.still_to_break() == 0).then_some(())).await;
+    world.stack().kill_hapi("QC").await.unwrap();
+    assert!(!world.log("QC", Aggregator).contains("could not be followed"), "it was killed in mid-page");
+    proxy.let_go();
+    eventually("the server to be missed", async || {
+        world.log("QC", Aggregator).contains("could not be followed").then_some(())
+    })
+    .await;
+
+    world.stack().start_hapi("QC").await.unwrap();
+    for person in &people[10..] {
+        person.upload(&fhir).await;
+        delete_all(&fhir, &[format!("Immunization/{}", person.resource_id(0))]).await;
+    }
+
+    let fresh =
+        World::with("fresh", &[("QC", Aggregator)], &|config| config["collect"] = quick.clone()).await;
+    let rebuilt = fresh.database("QC", Aggregator).await;
+    let expected = eventually("a whole rebuild", async || {
+        let found = of(&rebuilt, &ids).await;
+        (found.len() == 130).then_some(found)
+    })
+    .await;
+    let facts = world.database("QC", Aggregator).await;
+    eventually("the facts to equal it", async || (of(&facts, &ids).await == expected).then_some(())).await;
+}
