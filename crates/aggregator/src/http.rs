@@ -38,13 +38,13 @@ pub struct ApiState {
 ))]
 struct Documentation;
 
-/// Builds the API for tokens, which also publishes.
+/// Builds the API for tokens, which also publishes, and lists who has published why.
 pub fn local_router(state: ApiState, trail: Trail) -> Router {
-    let api = reading().routes(routes!(releases::publish));
+    let api = reading().routes(routes!(releases::publish)).routes(routes!(releases::list));
     finish(api, state, trail)
 }
 
-/// Builds the gateway's API, for the federator's certificate.
+/// Builds the gateway's API, for the federator's certificate: releases, and nothing else of the province.
 pub fn gateway_router(state: ApiState, trail: Trail) -> Router {
     finish(reading(), state, trail)
 }
@@ -52,7 +52,6 @@ pub fn gateway_router(state: ApiState, trail: Trail) -> Router {
 fn reading() -> OpenApiRouter<ApiState> {
     OpenApiRouter::with_openapi(Documentation::openapi())
         .routes(routes!(releases::newest))
-        .routes(routes!(releases::list))
         .routes(routes!(releases::find))
 }
 

@@ -1,5 +1,6 @@
 //! Releases: made on a word, protected, unchanging, and for those alone who may read them.
 
+use std::io::Read as _;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -7,9 +8,12 @@ use contracts::release::{ReleaseDocument, check_release};
 use domain::Jurisdiction;
 use fhir_client::FhirRequest;
 use fhir_client::double::{Answer, Fault, FaultRule, FhirDouble};
+use flate2::read::GzDecoder;
 use local_stack::ProvinceService::Aggregator;
 use mtls::{ClientOptions, SpiffeId};
-use reqwest::header::{ACCEPT, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use reqwest::header::{
+    ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, LAST_MODIFIED,
+};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use test_kit::eventually;
@@ -270,6 +274,24 @@ async fn nothing_but_the_agreed_columns_leaves_the_province() {
     .await;
     // The types refuse every member that is not agreed; and no id, date of birth or pseudonym is among the values.
     serde_json::from_str::<ReleaseDocument>(&text).unwrap();
+    let document: Value = serde_json::from_str(&text).unwrap();
+    let names = |of: &Value| -> String {
+        of.as_object().unwrap().keys().map(String::as_str).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(names(&document), "data margins release");
+    assert_eq!(
+        names(&document["release"]),
+        "age_basis as_of checksum contract_version excluded id jurisdiction policy published_at series total waiting"
+    );
+    assert_eq!(names(&document["release"]["policy"]), "margins threshold");
+    assert_eq!(names(&document["release"]["waiting"]), "count suppressed");
+    assert_eq!(names(&document["margins"][0]), "by rows");
+    let row = "Age Count Dose DoseLabel Jurisdiction OccurrenceYear ReferenceDate Sex Suppressed VaccineCode VaccineType";
+    assert_eq!(names(&document["data"][0]), row);
+    for margin in document["margins"].as_array().unwrap() {
+        let columns: Vec<&str> = row.split(' ').collect();
+        assert!(names(&margin["rows"][0]).split(' ').all(|name| columns.contains(&name)), "{margin}");
+    }
     let persons: Vec<i64> =
         sqlx::query_scalar("SELECT person FROM fact").fetch_all(&alone.facts).await.unwrap();
     for secret in persons.iter().map(i64::to_string).chain(["p1".into(), "d1".into(), "2018-05-06".into()]) {
@@ -289,6 +311,24 @@ async fn a_reader_who_has_it_is_told_so_and_text_is_for_who_asks() {
     let get = || api.call(Method::GET, "/releases/1");
     let answer = get().send().await.unwrap();
     let etag = answer.headers()[ETAG].to_str().unwrap().to_owned();
+    let changed = answer.headers()[LAST_MODIFIED].to_str().unwrap().to_owned();
+    let published = DateTime::parse_from_rfc2822(&changed).unwrap();
+    let plain = answer.bytes().await.unwrap();
+    let document: ReleaseDocument = serde_json::from_slice(&plain).unwrap();
+    assert_eq!(published.timestamp(), document.release.published_at.timestamp());
+    let unpacks_nothing = reqwest::Client::builder().no_gzip().build().unwrap();
+    let packed = unpacks_nothing
+        .get(format!("{}/releases/1", api.base()))
+        .bearer_auth(alone.world.token("ON", &["aggregate.read"]))
+        .header(ACCEPT_ENCODING, "gzip");
+    let packed = packed.send().await.unwrap();
+    assert_eq!(
+        (&packed.headers()[CONTENT_ENCODING], &packed.headers()[ETAG]),
+        (&"gzip".parse().unwrap(), &etag.parse().unwrap())
+    );
+    let mut unpacked = Vec::new();
+    GzDecoder::new(&*packed.bytes().await.unwrap()).read_to_end(&mut unpacked).unwrap();
+    assert_eq!(unpacked, plain);
     let again = get().header(IF_NONE_MATCH, &etag).send().await.unwrap();
     assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
     let text = get().header(ACCEPT, "text/csv").send().await.unwrap();
@@ -325,5 +365,8 @@ async fn only_the_federator_and_tokens_of_the_scope_may_read() {
         let client = mtls::client(&credentials, &expected, ClientOptions::default()).unwrap();
         let answer = client.get(format!("{gateway}/releases/1")).send().await.unwrap();
         assert_eq!(answer.status().as_u16(), status, "{code} {service}");
+        // Who published why is the province's own: it holds names and words.
+        let list = client.get(format!("{gateway}/releases")).send().await.unwrap();
+        assert_eq!(list.status(), StatusCode::NOT_FOUND, "{code} {service}");
     }
 }
