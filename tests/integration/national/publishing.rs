@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use contracts::release::{ReleaseDocument, check_release};
 use domain::Jurisdiction;
+use fhir_client::double::FhirDouble;
 use futures::future::join_all;
 use reqwest::header::{ETAG, RETRY_AFTER};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
+use test_kit::eventually;
 
 use super::{Alone, recorded};
 
@@ -97,4 +99,28 @@ async fn a_reader_meets_whole_releases_only_while_others_are_published() {
         (last, read) = (document.release.id, read + 1);
     }
     assert!(read > 0);
+}
+
+#[tokio::test]
+async fn releases_are_made_on_schedule_and_never_because_somebody_reads() {
+    let double = FhirDouble::default();
+    double
+        .put_all(&(0..40).flat_map(|n| recorded(n, "2018-05-06", "2019-07-01")).collect::<Vec<_>>())
+        .unwrap();
+    let hourly = |config: &mut Value| config["release"]["every_hours"] = json!(1);
+    let alone = Alone::changed("schedule", "ON", double, &hourly).await;
+    let api = alone.world.releases("ON");
+    let list = async || {
+        let list: Value = api.call(Method::GET, "/releases").send().await.unwrap().json().await.unwrap();
+        list["releases"].as_array().unwrap().clone()
+    };
+    let first = eventually("a release that nobody asked for", async || list().await.first().cloned()).await;
+    assert_eq!(first["published_by"], "schedule");
+    for _ in 0..20 {
+        api.call(Method::GET, "/aggregated-data").send().await.unwrap();
+    }
+    assert_eq!(list().await.len(), 1);
+    let aged = "UPDATE release SET published_at = published_at - interval '61 minutes'";
+    sqlx::query(aged).execute(&alone.facts).await.unwrap();
+    eventually("the next one, an hour later", async || (list().await.len() == 2).then_some(())).await;
 }
