@@ -1,9 +1,10 @@
 //! Records that nobody here wrote by hand: a real export's shape goes through whole, and our synthesizer's people are
 //! good FHIR.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use fhir_client::FhirServer;
 use futures::future::join_all;
 use serde_json::{Value, json};
 use test_kit::{Original, World, copy_id, url_of};
@@ -87,9 +88,11 @@ async fn a_real_exports_people_go_through_whole() {
 }
 
 #[tokio::test]
-async fn the_synthesizers_people_pass_the_gate() {
-    // A schedule of its own twice, the stand-in twice, with health numbers of four kinds.
-    for province in ["ON", "BC", "QC", "NT"] {
+async fn the_synthesizers_people_pass_the_gate_and_the_servers_validator() {
+    let world = World::shared().await;
+    let mut types = BTreeSet::new();
+    // A schedule of its own twice, else the stand-in; each with health numbers of its own kind.
+    for province in ["ON", "BC", "QC", "NT", "AB", "MB", "NB", "NL", "NS", "NU", "PE", "SK", "YT"] {
         let folder = tempfile::tempdir().unwrap();
         let seed = (uuid::Uuid::new_v4().as_u128() % 1_000_000_000).to_string();
         let out = folder.path().to_str().unwrap();
@@ -97,10 +100,25 @@ async fn the_synthesizers_people_pass_the_gate() {
         synthesizer::run(&[&who[..], &["--moved-share", "0.3", "--out", out]].concat()).await;
         let checked = checked_by_the_gate(folder.path(), &format!("{province}, seed {seed}"));
         assert_eq!(checked["Patient"], 30, "{province}, seed {seed}");
-        for resource_type in
-            ["Immunization", "AllergyIntolerance", "Organization", "Practitioner", "Location"]
-        {
-            assert!(checked.contains_key(resource_type), "{province}: no {resource_type} in {checked:?}");
+        types.extend(checked.into_keys());
+        if ["ON", "BC"].contains(&province) {
+            validated(&world.fhir(province), folder.path()).await;
+        }
+    }
+    for resource_type in ["Immunization", "AllergyIntolerance", "Organization", "Practitioner", "Location"] {
+        assert!(types.contains(resource_type), "no {resource_type}: {types:?}");
+    }
+}
+
+/// How many resources of a type and province the FHIR server validates: it takes some 20 ms each.
+const VALIDATED: usize = 30;
+
+async fn validated(fhir: &FhirServer, folder: &Path) {
+    for file in std::fs::read_dir(folder).unwrap() {
+        for line in std::fs::read_to_string(file.unwrap().path()).unwrap().lines().take(VALIDATED) {
+            let resource: Value = serde_json::from_str(line).unwrap();
+            let errors = fhir.validate(resource["resourceType"].as_str().unwrap(), &resource).await.unwrap();
+            assert_eq!(errors, Vec::<String>::new(), "{}", url_of(&resource));
         }
     }
 }
