@@ -45,7 +45,7 @@ pub struct World {
     pub stop: CancellationToken,
     fakes: BTreeMap<String, Fake>,
     urls: BTreeMap<String, String>,
-    fan_out: FanOut,
+    pub fan_out: FanOut,
 }
 
 impl World {
