@@ -1,8 +1,8 @@
 //! One person stays one person, and two stay two, whoever sends them and when.
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use contracts::{ContentDigest, Problem, ProblemCode, Receipt};
-use domain::TransferId;
+use domain::{Clock, SystemClock, TransferId};
 use futures::future::join_all;
 use inbound_transfer::store::{Found, Store, StoreError};
 use local_stack::ProvinceService::Inbound;
@@ -177,7 +177,7 @@ async fn copy(world: &World, person: &Person) -> Value {
 async fn whoever_has_held_a_package_too_long_cannot_refuse_it() {
     let world = World::shared().await;
     let store = Store::new(world.service_database("BC", Inbound).await);
-    let (sender, now) = ("ON".parse().unwrap(), Utc::now());
+    let (sender, now) = ("ON".parse().unwrap(), SystemClock.now());
     let delivery = (ContentDigest::of(b"a package"), 9);
     let lease = TimeDelta::seconds(30);
     let found =
