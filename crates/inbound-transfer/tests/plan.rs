@@ -108,7 +108,7 @@ proptest! {
         let Situation { unit, local } = case;
         let standing = by_url(&local);
         for (url, _, version) in make(&unit, &local).iter().flat_map(entries) {
-            let present = standing.get(&url).map(|present| text(&present["meta"]["versionId"]).to_string());
+            let present = standing.get(&url).map(|present| text(&present["meta"]["versionId"]));
             // The Provenance makes the transaction one that is carried out once.
             let once = url.starts_with("Provenance/").then(|| "0".to_owned());
             let expected = present.or(once).map(|version| format!("W/\"{version}\""));
