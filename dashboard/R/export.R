@@ -51,7 +51,12 @@ write_bytes <- function(text, file) {
   writeBin(charToRaw(enc2utf8(text)), connection)
 }
 
-plain_number <- function(value, state, digits = 0) {
+plain_number <- function(value, state) {
   ifelse(state %in% c("hidden", "none"), ifelse(state == "hidden", "x", ""),
-    formatC(value, format = "f", digits = digits, big.mark = ""))
+    formatC(value, format = "f", digits = 0, big.mark = ""))
+}
+
+# A share or a change with so many digits that neither little becomes none, nor nearly all becomes all.
+plain_share <- function(share, state) {
+  ifelse(state == "hidden", "x", ifelse(state == "none", "", trimws(formatC(share, format = "fg", digits = 10))))
 }

@@ -22,7 +22,7 @@ figure_on_time <- function(table, filters, words, schedule) {
   state_all <- sum_state(rows$all, rows$all_exact)
   machine <- setNames(data.frame(
     vaccine_names(rows$vaccine, words), rows$vaccine, rows$dose, rows$before_birthday,
-    plain_number(rows$share, rows$state, 4), say_state(rows$state, words), plain_number(rows$value, state),
+    plain_share(rows$share, rows$state), say_state(rows$state, words), plain_number(rows$value, state),
     plain_number(rows$all, state_all)
   ), c(name_dimension("vaccine", words), t("column.code"), name_dimension("dose", words), t("column.birthday"),
        t("column.on_time"), t("column.reading"), t("column.doses_early"), t("column.doses_all")))

@@ -27,7 +27,7 @@ figure_progression <- function(table, filters, words) {
   state <- sum_state(rows$value, rows$exact)
   machine <- setNames(data.frame(
     vaccine, rows$vaccine, rows$number, plain_number(rows$value, state), say_state(state, words),
-    plain_number(rows$ratio, rows$state, 4), say_state(rows$state, words)
+    plain_share(rows$ratio, rows$state), say_state(rows$state, words)
   ), c(name_dimension("vaccine", words), t("column.code"), name_dimension("dose", words), t("column.doses"),
        t("column.reading_doses"), t("column.ratio"), t("column.reading")))
   drawn <- rows$number > 1

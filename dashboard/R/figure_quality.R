@@ -14,7 +14,7 @@ figure_quality <- function(table, filters, words) {
   shown <- setNames(data.frame(unname(label), said, doses), c(t("column.unknown"), t("column.share"), t("column.doses")))
   state <- sum_state(rows$value, rows$exact)
   machine <- setNames(data.frame(
-    unname(label), plain_number(rows$share, rows$state, 4), say_state(rows$state, words), plain_number(rows$value, state)
+    unname(label), plain_share(rows$share, rows$state), say_state(rows$state, words), plain_number(rows$value, state)
   ), c(t("column.unknown"), t("column.share"), t("column.reading"), t("column.doses")))
   cells <- data.frame(
     row = unname(label), column = t("column.share"), share = rows$share, state = rows$state,

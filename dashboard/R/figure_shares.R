@@ -15,7 +15,7 @@ figure_shares <- function(table, filters, words, dimension) {
   shown <- setNames(data.frame(groups, matrix(wide, ncol = length(places)), check.names = FALSE),
                     c(name_dimension(dimension, words), places))
   rows <- setNames(data.frame(
-    place, group, plain_number(shares$share, shares$state, 4), say_state(shares$state, words),
+    place, group, plain_share(shares$share, shares$state), say_state(shares$state, words),
     plain_number(shares$value, sum_state(shares$value, shares$exact)),
     say_state(sum_state(shares$value, shares$exact), words)
   ), c(name_dimension("jurisdiction", words), name_dimension(dimension, words), t("column.share"), t("column.reading"),

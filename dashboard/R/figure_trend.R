@@ -15,7 +15,7 @@ figure_trend <- function(table, filters, words) {
   rows <- setNames(data.frame(
     years$year, plain_number(years$value, state), say_state(state, words), years$hidden,
     ifelse(years$incomplete, t("yes"), t("no")),
-    ifelse(is.na(years$change), "", formatC(years$change, format = "f", digits = 4))
+    plain_share(years$change, ifelse(is.na(years$change), "none", "exact"))
   ), c(name_dimension("year", words), t("column.doses"), t("column.reading"), t("column.hidden"), t("column.incomplete"),
        t("column.change")))
   tips <- paste0(years$year, ": ", said, ifelse(years$incomplete, paste0(" (", t("trend.incomplete"), ")"), ""))

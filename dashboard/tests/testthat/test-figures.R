@@ -102,6 +102,14 @@ test_that("a file carries filters, age, threshold and dictionary, and hides what
   expect_true("12–16 years,Unknown,x,suppressed,1" %in% lines)
 })
 
+test_that("a file rounds no share to none or all, and no change to no change", {
+  expect_equal(plain_share(c(2.5e-5, 0.99997, 1 - 1e-8, 0, 1), rep("exact", 5)), c("0.000025", "0.99997", "0.99999999", "0", "1"))
+  expect_equal(plain_share(c(NA, NA_real_), c("hidden", "none")), c("x", ""))
+  cells <- rbind(cell("BC", "MMR", 2019, "1 year", "Female", "1", 100000), cell("BC", "MMR", 2020, "1 year", "Female", "1", 100001))
+  rows <- figure_trend(hand_table(data = cells, margins = list()), no_filters(), words)$rows
+  expect_equal(rows[["Change on the year before"]], c("", "0.00001"))
+})
+
 test_that("a label is no formula and no markup", {
   expect_match(csv_text(data.frame(a = '=1+"1"'), character()), "\"'=1+\"\"1\"\"\"", fixed = TRUE)
   expect_match(svg_text(0, 0, "<b>&"), "&lt;b&gt;&amp;", fixed = TRUE)
