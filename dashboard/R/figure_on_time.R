@@ -23,9 +23,9 @@ figure_on_time <- function(table, filters, words, schedule) {
   machine <- setNames(data.frame(
     vaccine_names(rows$vaccine, words), rows$vaccine, rows$dose, rows$before_birthday,
     plain_share(rows$share, rows$state), say_state(rows$state, words), plain_number(rows$value, state),
-    plain_number(rows$all, state_all)
+    say_state(state, words), plain_number(rows$all, state_all), say_state(state_all, words)
   ), c(name_dimension("vaccine", words), t("column.code"), name_dimension("dose", words), t("column.birthday"),
-       t("column.on_time"), t("column.reading"), t("column.doses_early"), t("column.doses_all")))
+       t("column.on_time"), t("column.reading"), t("column.doses_early"), t("column.reading_early"), t("column.doses_all"), t("column.reading_all")))
   cells <- data.frame(
     row = paste(label, short, sep = ", "), column = t("column.on_time"), share = rows$share, state = rows$state,
     mark = mark_share(rows$share, rows$state, words), tip = paste0(label, ": ", said), stringsAsFactors = FALSE

@@ -14,8 +14,9 @@ figure_quality <- function(table, filters, words) {
   shown <- setNames(data.frame(unname(label), said, doses), c(t("column.unknown"), t("column.share"), t("column.doses")))
   state <- sum_state(rows$value, rows$exact)
   machine <- setNames(data.frame(
-    unname(label), plain_share(rows$share, rows$state), say_state(rows$state, words), plain_number(rows$value, state)
-  ), c(t("column.unknown"), t("column.share"), t("column.reading"), t("column.doses")))
+    unname(label), plain_share(rows$share, rows$state), say_state(rows$state, words), plain_number(rows$value, state),
+    say_state(state, words)
+  ), c(t("column.unknown"), t("column.share"), t("column.reading"), t("column.doses"), t("column.reading_doses")))
   cells <- data.frame(
     row = unname(label), column = t("column.share"), share = rows$share, state = rows$state,
     mark = mark_share(rows$share, rows$state, words, 1), tip = paste0(label, ": ", said), stringsAsFactors = FALSE

@@ -102,6 +102,16 @@ test_that("a file carries filters, age, threshold and dictionary, and hides what
   expect_true("12–16 years,Unknown,x,suppressed,1" %in% lines)
 })
 
+test_that("a file says beside each number of doses how it is to be read", {
+  timely <- figure_on_time(table, no_filters(), words, read_schedule())$rows
+  mmr <- unlist(timely[timely$Code == "871831003", -(1:6)], use.names = FALSE)
+  expect_equal(mmr, c("125", "at least", "129", "exact"))
+  quality <- figure_quality(table, no_filters(), words)$rows
+  expect_equal(unlist(quality[quality[[1]] == "Dose number unknown or mixed", c("Doses", "Reading of doses")], use.names = FALSE),
+               c("5", "at least"))
+  for (rows in list(timely, quality)) expect_false(any(duplicated(names(rows))))
+})
+
 test_that("a file rounds no share to none or all, and no change to no change", {
   expect_equal(plain_share(c(2.5e-5, 0.99997, 1 - 1e-8, 0, 1), rep("exact", 5)), c("0.000025", "0.99997", "0.99999999", "0", "1"))
   expect_equal(plain_share(c(NA, NA_real_), c("hidden", "none")), c("x", ""))
