@@ -11,8 +11,7 @@ figure_map <- function(table, filters, words, now) {
   out <- length(filters$jurisdiction) > 0 & !codes %in% filters$jurisdiction
   value <- if (is.null(doses)) rep(NA_real_, length(codes)) else doses$value[of]
   exact <- if (is.null(doses)) rep(NA, length(codes)) else doses$exact[of]
-  names <- ifelse(codes %in% words$dictionary$jurisdictions$code, name_places(codes, words),
-                  PROVINCES[[words$lang]][match(codes, PROVINCES$code)])
+  names <- name_places(codes, words)
   said <- ifelse(out, t("map.not_in_view"), ifelse(is.na(value), "\u2013", say_sum(value, exact, words)))
   status_said <- ifelse(status == "absent", t("status.absent"), say_status(status, words))
   as_of <- ifelse(is.na(at) | is.na(rows$as_of[at]), "\u2013", format_date(rows$as_of[at]))
@@ -33,7 +32,8 @@ figure_map <- function(table, filters, words, now) {
 }
 
 describe_map <- function(names, status, status_said, words) {
-  good <- names[status %in% c("ok", "stale")]
+  shown <- status %in% c("ok", "stale")
+  good <- ifelse(status == "stale", sprintf("%s (%s)", names, status_said), names)[shown]
   bad <- which(!status %in% c("ok", "stale", "absent"))
   paste(c(
     words$t("map.summary", n = length(good), all = length(good) + length(bad),

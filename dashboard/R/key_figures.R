@@ -1,6 +1,6 @@
-# The top of the overview: doses, who reports, how much is hidden, how old.
+# The top of the overview: doses, who reports, how much is hidden, how old. `problem` is what ails the federator.
 
-key_figures <- function(table, filters, words, now) {
+key_figures <- function(table, filters, words, now, problem = NULL) {
   tags <- htmltools::tags
   t <- words$t
   doses <- doses_recorded(table, filters)
@@ -15,11 +15,19 @@ key_figures <- function(table, filters, words, now) {
   tags$dl(
     class = "keys",
     one("key-doses", t("key.doses"), say_sum(doses$value, isTRUE(doses$exact), words), say_filters(filters, words)),
-    one("key-reporting", t("key.reporting"), t("key.of", n = length(good), all = nrow(rows)), missing_line(table, words) %||% t("key.all_report")),
+    one("key-reporting", t("key.reporting"), t("key.of", n = length(good), all = nrow(rows)), say_reporting(rows, table, words, problem)),
     one("key-hidden", t("key.hidden"), t("key.of", n = words$number(cells$hidden), all = words$number(cells$all)), t("key.hidden_more")),
     one("key-as-of", t("key.as_of"), if (length(dates) == 0) "\u2013" else utils::tail(dates, 1),
         if (length(dates) > 1) t("key.oldest", date = dates[1]) else t("key.same_date"))
   )
+}
+
+# Who is missing, else how many are old; that all report only where the federator says so now.
+say_reporting <- function(rows, table, words, problem) {
+  old <- sum(rows$status == "stale")
+  missing_line(table, words) %||% if (old > 0) words$t("key.old", n = old) else {
+    if (is.null(problem)) words$t("key.all_report") else words$t("key.last_heard")
+  }
 }
 
 warning_list <- function(state, now, words) {

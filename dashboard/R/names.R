@@ -18,9 +18,11 @@ name_known <- function(keys, known) {
   ifelse(keys %in% names(known), unname(known[keys]), keys)
 }
 
+# As the dictionary says, else as the project's own table does.
 name_places <- function(codes, words) {
   at <- match(codes, words$dictionary$jurisdictions$code)
-  ifelse(is.na(at), codes, words$dictionary$jurisdictions[[words$lang]][at])
+  ours <- PROVINCES[[words$lang]][match(codes, PROVINCES$code)]
+  ifelse(!is.na(at), words$dictionary$jurisdictions[[words$lang]][at], ifelse(is.na(ours), codes, ours))
 }
 
 vaccine_names <- function(codes, words, long = FALSE) {

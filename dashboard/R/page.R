@@ -85,7 +85,7 @@ page_main <- function(state, words, filters, page) {
     tags$div(id = "said", class = "shiny-text-output visually-hidden", role = "status"),
     section(
       "overview",
-      tags$div(id = "keys", class = "shiny-html-output", if (!is.null(state$table)) key_figures(state$table, filters, words, now)),
+      tags$div(id = "keys", class = "shiny-html-output", if (!is.null(state$table)) key_figures(state$table, filters, words, now, state$problem)),
       tags$div(
         class = "panels",
         figure_card("trend", words),

@@ -15,7 +15,7 @@ dashboard_session <- function(store, settings, schedule) {
     have_data <- function() shiny::req(store$table())
 
     output$warnings <- shiny::renderUI(warning_list(state(), now(), words()))
-    output$keys <- shiny::renderUI(key_figures(have_data(), filters(), words(), now()))
+    output$keys <- shiny::renderUI(key_figures(have_data(), filters(), words(), now(), state()$problem))
     output$sources <- shiny::renderUI(source_table(have_data(), words(), now()))
     output$methods <- shiny::renderUI(methods_page(table(), words(), settings))
     output$said <- shiny::renderText({

@@ -41,10 +41,13 @@ warnings_of <- function(state, now, words) {
       words$t("warning.last_good", why = why, time = format(state$heard_at, "%Y-%m-%d %H:%M UTC", tz = "UTC"))
     })
   }
-  if (is.null(state$table)) return(warnings)
-  rows <- source_rows(state$table, now)
   name <- function(rows) paste(sprintf("%s (%s)", name_places(rows$jurisdiction, words), say_status(rows$status, words)),
                                collapse = ", ")
+  if (is.null(state$table)) {
+    if (NROW(state$sources) > 0) warn("warning", words$t("warning.no_source", who = name(state$sources)))
+    return(warnings)
+  }
+  rows <- source_rows(state$table, now)
   missing <- rows[!rows$status %in% c("ok", "stale"), ]
   if (nrow(missing) > 0) warn("warning", words$t("warning.missing", who = name(missing)))
   stale <- rows[rows$status == "stale", ]

@@ -1,7 +1,7 @@
 # The table all sessions look at: the last good answer, and what is wrong since.
 #
 # table()    the table, NULL until there was one answer; changes only when the answer does
-# trouble()  NULL while the federator answers, else list(problem, heard_at)
+# trouble()  NULL while the federator answers, else list(problem, heard_at, sources): `sources` where it says how they are
 # state()    both in one list
 # refresh()  asks once and waits
 # take()     takes an answer that was asked for otherwise, with etag()
@@ -44,11 +44,11 @@ new_store <- function(settings, ask = ask_and_wait, now = Sys.time, log = log_li
     }
     if (answer$kind == "failed") {
       log("the federator did not give a table: ", answer$detail)
-      if ("suspended" %in% answer$sources$status) {
-        table(without_suspended(shiny::isolate(table()), answer$sources))
-        etag <<- NULL # what was taken out is asked for whole when it may be shown again
+      if (!is.null(answer$sources)) {
+        table(remembered(shiny::isolate(table()), answer$sources))
+        etag <<- NULL # what was marked old or taken out is asked for whole when it may be shown again
       }
-      trouble(list(problem = answer$problem, heard_at = heard_at))
+      trouble(list(problem = answer$problem, heard_at = heard_at, sources = answer$sources))
     } else {
       heard_at <<- now()
       if (answer$kind == "unchanged" && nzchar(settings$last_good_file)) {
@@ -61,17 +61,23 @@ new_store <- function(settings, ask = ask_and_wait, now = Sys.time, log = log_li
 
   refresh <- function() take(ask(settings, etag))
 
-  state <- function() list(table = table(), problem = trouble()$problem, heard_at = trouble()$heard_at)
+  state <- function() c(list(table = table()), trouble())
   list(table = table, trouble = trouble, state = state, refresh = refresh, take = take, etag = function() etag, restore = restore)
 }
 
-# What a province that is now suspended gave before is not shown, also not from memory.
-without_suspended <- function(table, sources) {
+# The last good table once no source has data: nobody reports any more, what is shown is old, and why is what `sources`
+# say. What a province that is now suspended gave before is not shown, also not from memory.
+remembered <- function(table, sources) {
+  if (is.null(table)) return(NULL)
+  own <- table$sources
+  own$status[own$status == "ok"] <- "stale"
+  at <- match(own$jurisdiction, sources$jurisdiction)
+  own[!is.na(at), c("problem", "detail")] <- sources[at[!is.na(at)], c("problem", "detail")]
   suspended <- sources$jurisdiction[sources$status == "suspended"]
-  if (is.null(table) || length(suspended) == 0) return(table)
+  own$status[own$jurisdiction %in% suspended] <- "suspended"
   table$cells <- table$cells[!table$cells$jurisdiction %in% suspended]
   table$margins <- table$margins[!table$margins$jurisdiction %in% suspended]
-  table$sources$status[table$sources$jurisdiction %in% suspended] <- "suspended"
+  table$sources <- own
   table
 }
 

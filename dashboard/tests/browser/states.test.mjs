@@ -37,6 +37,12 @@ test("all down: the last good figures stay, with their time", async () => {
   world.federator.fall(makeAnswer({ states: { ON: "unavailable", QC: "unavailable", BC: "unavailable", AB: "invalid", NS: "unavailable" } }));
   await becomes(page, "#warnings", /aucune province ni aucun territoire ne fournit de données\. Les dernières données valides, en date du \d{4}-\d\d-\d\d \d\d:\d\d UTC, restent/);
   assert.equal(await textOf(page, "#key-doses .key-value"), doses);
+  await becomes(page, "#key-reporting", /5 sur 5\s+avec des données plus anciennes\s: 5/);
+  assert.doesNotMatch(await textOf(page, "#key-reporting"), /Toutes les sources/);
+  await idle(page);
+  for (const tip of await page.locator("#map-body rect[data-tip]").evaluateAll((tiles) => tiles.map((tile) => tile.dataset.tip))) {
+    assert.doesNotMatch(tip, /à jour/);
+  }
   await shot(page, "all-down-fr");
   // A province that is suspended meanwhile is not shown from memory either.
   world.federator.fall(makeAnswer({ states: { ON: "unavailable", QC: "suspended", BC: "unavailable", AB: "invalid", NS: "unavailable" } }));
@@ -61,6 +67,19 @@ test("a restart without a federator shows what was kept, as of when it was had",
   assert.equal(await textOf(page, "#key-doses .key-value"), say(sum(whole)));
   assert.deepEqual(faults, []);
   await close();
+});
+
+test("a start without any source names them all, and shows no number", async () => {
+  world.federator.fall(makeAnswer({ states: { ON: "unavailable", QC: "unavailable", BC: "unavailable", AB: "invalid", NS: "suspended" } }));
+  await world.restart({ DASHBOARD_LAST_GOOD_FILE: "" });
+  for (const [lang, said] of [["en", /Sources: .*Quebec \(no data\).*Alberta \(data refused\)/], ["fr", /Sources : .*Québec \(sans données\)/]]) {
+    const { page, faults, close } = await world.open(`?lang=${lang}`);
+    assert.match(await textOf(page, "#warnings"), said);
+    assert.equal(await page.locator("#keys .key").count(), 0);
+    await shot(page, `no-source-${lang}`);
+    assert.deepEqual(faults, []);
+    await close();
+  }
 });
 
 test("without any data the page says so, and shows no number; then data arrive by themselves", async () => {

@@ -8,6 +8,10 @@ answers <- function(...) {
     one
   }
 }
+sources_of <- function(ON, BC) { # as /sources says it
+  one <- function(place, status) list(jurisdiction = place, status = status, problem = list(code = "peer-unreachable", detail = "d"))
+  sources_in(list(status = 200L, body = as_json(list(sources = list(one("ON", ON), one("BC", BC))))))
+}
 good <- function() list(kind = "new", body = as_json(hand_answer()), etag = "a")
 now_is <- function(store) shiny::isolate(store$state())
 
@@ -56,7 +60,7 @@ test_that("without any data the page says so", {
 })
 
 test_that("a suspended province leaves also what is remembered", {
-  sources <- data.frame(jurisdiction = c("ON", "BC"), status = c("suspended", "unavailable"))
+  sources <- sources_of(ON = "suspended", BC = "unavailable")
   store <- new_store(settings(), answers(good(), failed("problem.no_source", "", sources)), log = quiet)
   store$refresh()
   store$refresh()
@@ -66,8 +70,50 @@ test_that("a suspended province leaves also what is remembered", {
   expect_equal(doses_recorded(table, no_filters())$value, 55)
 })
 
+test_that("when no source has data, what is remembered is old and nobody is said to report", {
+  all_ok <- hand_answer()
+  all_ok$sources <- lapply(all_ok$sources[1:2], function(one) utils::modifyList(one, list(status = "ok")))
+  first <- list(kind = "new", body = as_json(all_ok), etag = "a")
+  down <- failed("problem.no_source", "", sources_of(ON = "unavailable", BC = "invalid"))
+  store <- new_store(settings(), answers(first, down, failed("problem.unreachable", ""), first), log = quiet)
+  english <- words_in("en", hand_table()$dictionary)
+  expect_next <- function(pattern) {
+    store$refresh()
+    state <- now_is(store)
+    said <- as.character(key_figures(state$table, no_filters(), english, Sys.time(), state$problem))
+    expect_match(said, pattern)
+  }
+  expect_next("2 of 2.*All sources report")
+  expect_next("2 of 2.*with older data: 2")
+  table <- now_is(store)$table
+  expect_equal(table$sources$status, c("stale", "stale"))
+  expect_equal(say_problem(table$sources, english)[2], "does not answer")
+  expect_equal(doses_recorded(table, no_filters())$value, 216)
+  expect_match(figure_map(table, no_filters(), english, Sys.time())$summary, "Ontario (old data)", fixed = TRUE)
+  expect_next("with older data: 2")
+  expect_next("All sources report")
+})
+
+test_that("that all report is not claimed while the federator is silent", {
+  table <- hand_table()
+  table$sources <- table$sources[1, ]
+  for (lang in LANGUAGES) {
+    words <- words_in(lang, table$dictionary)
+    said <- as.character(key_figures(table, no_filters(), words, Sys.time(), "problem.unreachable"))
+    expect_false(grepl(words$t("key.all_report"), said, fixed = TRUE))
+    expect_match(said, words$t("key.last_heard"), fixed = TRUE)
+  }
+})
+
+test_that("a start without any source names them all", {
+  store <- new_store(settings(), answers(failed("problem.no_source", "", sources_of(ON = "unavailable", BC = "invalid"))), log = quiet)
+  store$refresh()
+  texts <- vapply(warnings_of(now_is(store), Sys.time(), words_in("en", empty_table()$dictionary)), `[[`, "", "text")
+  expect_equal(texts[2], "Sources: Ontario (no data), British Columbia (data refused).")
+})
+
 test_that("what was taken out comes back whole when the suspension ends", {
-  sources <- data.frame(jurisdiction = c("ON", "BC"), status = c("suspended", "unavailable"))
+  sources <- sources_of(ON = "suspended", BC = "unavailable")
   asked <- list()
   next_answer <- answers(good(), failed("problem.no_source", "", sources), good())
   store <- new_store(settings(), function(settings, etag) {
