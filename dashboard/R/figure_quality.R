@@ -10,9 +10,9 @@ figure_quality <- function(table, filters, words) {
     dose = t("quality.dose")
   )[rows$dimension]
   said <- say_share(rows$share, rows$state, words)
-  doses <- say_sum(rows$value, rows$exact, words)
+  doses <- ifelse(is.na(rows$value), t("value.undefined"), say_sum(rows$value, rows$exact, words))
   shown <- setNames(data.frame(unname(label), said, doses), c(t("column.unknown"), t("column.share"), t("column.doses")))
-  state <- sum_state(rows$value, rows$exact)
+  state <- ifelse(is.na(rows$value), "none", sum_state(rows$value, rows$exact))
   machine <- setNames(data.frame(
     unname(label), plain_share(rows$share, rows$state), say_state(rows$state, words), plain_number(rows$value, state),
     say_state(state, words)

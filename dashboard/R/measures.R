@@ -171,13 +171,19 @@ on_time <- function(table, filters, schedule) {
   rows[order(match(rows$vaccine, table$dictionary$vaccines$code), rows$dose), ]
 }
 
-# What is not known of the doses in view, each as a share of all of them.
+# What is not known of the doses in view, each as a share of all of them; not for what a filter chooses, for the filter
+# would decide the answer.
 completeness <- function(table, filters) {
   whole <- group_sums(table, filters)
   unknown <- list(
     year = NA_integer_, age = "Unknown", sex = "Unknown", vaccine = c("Unmapped", "Unknown"), dose = c("Unknown", "Mixed")
   )
+  chosen <- c(chosen_axes(filters), if (length(filters$vaccine) > 0) "vaccine")
   rows <- lapply(names(unknown), function(dimension) {
+    if (dimension %in% chosen) {
+      unasked <- data.frame(value = NA_real_, exact = NA, visible = NA_real_, hidden = NA_integer_, share = NA_real_, state = "none")
+      return(cbind(dimension = dimension, unasked))
+    }
     sums <- group_sums(table, filters, dimension)
     sums <- sums[sums[[dimension]] %in% unknown[[dimension]]]
     part <- data.frame(

@@ -112,6 +112,15 @@ test_that("a file says beside each number of doses how it is to be read", {
   for (rows in list(timely, quality)) expect_false(any(duplicated(names(rows))))
 })
 
+test_that("data quality has a dash where a filter would decide the answer", {
+  quality <- figure_quality(table, only(sex = "Female"), words)
+  sex <- quality$table[[1]] == "Sex unknown"
+  expect_equal(unlist(quality$table[sex, -1], use.names = FALSE), c("\u2013", "\u2013"))
+  expect_equal(unlist(quality$rows[sex, -1], use.names = FALSE), c("", "not defined", "", "not defined"))
+  expect_false(grepl("NA", csv_text(quality$rows, character())))
+  expect_equal(quality$table[[3]][quality$table[[1]] == "Age unknown"], "5")
+})
+
 test_that("a file rounds no share to none or all, and no change to no change", {
   expect_equal(plain_share(c(2.5e-5, 0.99997, 1 - 1e-8, 0, 1), rep("exact", 5)), c("0.000025", "0.99997", "0.99999999", "0", "1"))
   expect_equal(plain_share(c(NA, NA_real_), c("hidden", "none")), c("x", ""))

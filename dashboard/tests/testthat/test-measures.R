@@ -98,6 +98,15 @@ test_that("completeness is the share of doses without a value", {
   expect_equal(share("year")$share, 0)
 })
 
+test_that("completeness says nothing of what a filter chooses", {
+  undefined <- function(...) with(completeness(table, only(...)), dimension[is.na(value) & is.na(share) & state == "none"])
+  expect_equal(undefined(sex = "Female"), "sex")
+  expect_equal(undefined(from = 2020L, vaccine = mmr), c("year", "vaccine"))
+  expect_equal(undefined(age = "1 year", to = 2021L, dose = "1"), c("year", "age", "dose"))
+  rows <- completeness(table, only(sex = "Female"))
+  expect_equal(rows$value[rows$dimension == "age"], 5)
+})
+
 test_that("splitting the same doses into finer groups changes no measure", {
   coarse <- cell("BC", "MMR", 2020, "1 year", "Female", "1", 100)
   fine <- do.call(rbind, lapply(1:10, function(i) cell("BC", "MMR", 2020, "1 year", "Female", "1", 10)))
