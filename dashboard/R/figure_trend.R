@@ -3,8 +3,11 @@
 figure_trend <- function(table, filters, words) {
   t <- words$t
   title <- t("trend.title")
-  years <- if (length(in_view(table, filters)) > 0) trend(table, filters)
-  if (is.null(years) || nrow(years) == 0) return(no_figure("trend", title, nothing_to_show(table, filters, words)))
+  if (length(in_view(table, filters)) == 0) return(no_figure("trend", title, t("empty.not_reporting")))
+  years <- trend(table, filters)
+  unknown <- unknown_year(table, filters)
+  note_unknown <- if (nrow(unknown) > 0) t("trend.note_unknown", n = say_sum(unknown$value, unknown$exact, words))
+  if (nrow(years) == 0) return(no_figure("trend", title, note_unknown %||% t("empty.no_doses")))
   state <- sum_state(years$value, years$exact)
   change <- ifelse(is.na(years$change), "\u2013", words$signed(ifelse(is.na(years$change), 0, years$change)))
   said <- say_sum(years$value, years$exact, words)
@@ -21,7 +24,8 @@ figure_trend <- function(table, filters, words) {
   tips <- paste0(years$year, ": ", said, ifelse(years$incomplete, paste0(" (", t("trend.incomplete"), ")"), ""))
   new_figure("trend", title, describe_trend(years, said, words), shown, rows,
              function(width) draw_trend(years, tips, words, width),
-             c(if (any(years$incomplete)) t("note.incomplete"), notes_of(state, words)))
+             c(note_unknown, if (any(years$incomplete)) t("note.incomplete"),
+               notes_of(c(state, sum_state(unknown$value, unknown$exact)), words)))
 }
 
 describe_trend <- function(years, said, words) {

@@ -37,6 +37,12 @@ trend <- function(table, filters) {
   years
 }
 
+# Doses of no known year, which no bar of the trend holds; no row where there are none.
+unknown_year <- function(table, filters) {
+  sums <- group_sums(table, filters, "year")
+  sums[is.na(sums$year)]
+}
+
 # (N of the year - N of the year before) / N of the year before, of consecutive years.
 year_on_year <- function(value, exact, incomplete) {
   before <- c(NA, utils::head(value, -1))

@@ -40,6 +40,8 @@ test("the numbers of the overview are those of the federator's JSON", () => visi
     assert.equal(doses, say(sum(answer, { OccurrenceYear: [Number(label.slice(0, 4))] })), label);
   }
   assert.equal(years.at(-1)[0], "2026 (incomplete)");
+  const unknown = sum(answer, { OccurrenceYear: [null] });
+  assert.ok(unknown.value > 0 && (await textOf(page, "#trend-body .notes")).includes(`Doses of unknown year, in no bar: ${say(unknown)}.`));
   const grid = await tableOf(page, "age_dose");
   assert.deepEqual(grid.slice(1).map((row) => row[0]), AGES);
   for (const row of grid.slice(1)) {

@@ -43,6 +43,19 @@ test_that("who does not report has no figure, and is told apart from having no d
   expect_match(figure_trend(table, only(age = "80 years and over"), words)$summary, "No dose is recorded")
 })
 
+test_that("doses of unknown year are told beside the bars, and are not called none", {
+  of_no_year <- hand_table(data = rbind(hand_cells(), cell("BC", "MMR", NA, "7–11 years", "Female", "1", 70)), margins = list())
+  bc <- only(jurisdiction = "BC")
+  trend <- figure_trend(of_no_year, bc, words)
+  expect_equal(trend$rows$Doses, c("50", "5"))
+  expect_true("Doses of unknown year, in no bar: 70." %in% trend$notes)
+  alone <- figure_trend(of_no_year, only(age = "7–11 years"), words)
+  expect_true(alone$empty)
+  expect_equal(alone$summary, "Doses of unknown year, in no bar: 70.")
+  bc$from <- 2020L
+  expect_false(any(grepl("unknown year", c(figure_trend(of_no_year, bc, words)$notes, figure_trend(table, no_filters(), words)$notes))))
+})
+
 test_that("what is all hidden is not called the most of anything", {
   hidden <- only(jurisdiction = "ON", vaccine = "20861000087100", dose = "Unknown")
   for (lang in LANGUAGES) {
