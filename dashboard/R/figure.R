@@ -26,6 +26,12 @@ notes_of <- function(state, words) {
   )
 }
 
+# The filters among `dimensions` that were chosen, for a figure that leaves those aside.
+note_aside <- function(filters, dimensions, words) {
+  aside <- utils::modifyList(no_filters(), filters[dimensions])
+  if (!identical(aside, no_filters())) words$t("note.aside", filters = say_filters(aside, words))
+}
+
 html_table <- function(table, caption) {
   tags <- htmltools::tags
   side <- ifelse(vapply(table, are_numbers, TRUE), "number", "")

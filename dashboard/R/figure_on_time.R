@@ -39,5 +39,5 @@ figure_on_time <- function(table, filters, words, schedule) {
   }
   new_figure("on_time", title, summary, shown, machine,
              function(width) draw_bar_matrix("figure-on_time", width, cells$row, t("column.on_time"), cells),
-             c(t("on_time.note"), notes_of(rows$state, words)))
+             c(note_aside(filters, "age", words), t("on_time.note"), notes_of(rows$state, words)))
 }

@@ -40,7 +40,7 @@ figure_progression <- function(table, filters, words) {
   new_figure("progression", title, describe_progression(cells, last, words), shown, machine,
              function(width) draw_bar_matrix("figure-progression", width, vaccines,
                                              name_doses(as.character(later), words), cells),
-             c(t("progression.note"), notes_of(c(rows$state, state), words)))
+             c(note_aside(filters, c("from", "dose"), words), t("progression.note"), notes_of(c(rows$state, state), words)))
 }
 
 describe_progression <- function(cells, last, words) {

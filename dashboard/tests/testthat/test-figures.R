@@ -56,6 +56,17 @@ test_that("doses of unknown year are told beside the bars, and are not called no
   expect_false(any(grepl("unknown year", c(figure_trend(of_no_year, bc, words)$notes, figure_trend(table, no_filters(), words)$notes))))
 })
 
+test_that("a figure names the filters that it leaves aside, also in its file", {
+  filters <- only(from = 2020L, to = 2021L, dose = "1", age = "1 year", sex = "Female")
+  female <- hand_table(data = rbind(hand_cells()[hand_cells()$Sex == "Female", ], cell("BC", "MMR", 2021, "1 year", "Female", "2", 7)))
+  lines_of <- function(figure) file_notes(figure, table, filters, words, "1", TRUE, "http://here/", now)
+  expect_true("Note: Filter not applied in this figure: Year: 2020\u2013\u2026 · Dose: Dose 1." %in%
+                lines_of(figure_progression(female, filters, words)))
+  expect_true("Note: Filter not applied in this figure: Age group: 1 year." %in%
+                lines_of(figure_on_time(female, filters, words, read_schedule())))
+  for (figure in all_figures(only(to = 2021L, sex = "Female"), words)) expect_false(any(grepl("not applied", figure$notes)))
+})
+
 test_that("what is all hidden is not called the most of anything", {
   hidden <- only(jurisdiction = "ON", vaccine = "20861000087100", dose = "Unknown")
   for (lang in LANGUAGES) {
