@@ -9,6 +9,7 @@ file_notes <- function(figure, table, filters, words, version, synthetic, url, n
     words$t("file.filters", filters = say_filters(filters, words)),
     words$t("file.as_of", as_of = say_as_of(table, words, places)),
     missing_line(table, words),
+    absent_line(table, words),
     words$t("file.threshold", thresholds = say_thresholds(table, places)),
     words$t("file.hidden"),
     vapply(figure$notes, function(note) words$t("file.note", note = note), "", USE.NAMES = FALSE),
@@ -21,6 +22,12 @@ file_notes <- function(figure, table, filters, words, version, synthetic, url, n
 missing_line <- function(table, words) {
   missing <- setdiff(table$sources$jurisdiction, reporting(table))
   if (length(missing) > 0) words$t("file.missing", who = paste(name_places(missing, words), collapse = ", "))
+}
+
+# Who is no source at all is in no figure either.
+absent_line <- function(table, words) {
+  absent <- setdiff(PROVINCES$code, table$sources$jurisdiction)
+  if (length(absent) > 0) words$t("key.absent", n = length(absent), all = nrow(PROVINCES))
 }
 
 # The dictionary of vaccines in view, a line each: abbreviation, code, name.

@@ -22,12 +22,13 @@ key_figures <- function(table, filters, words, now, problem = NULL) {
   )
 }
 
-# Who is missing, else how many are old; that all report only where the federator says so now.
+# Who is missing, else how many are old, and how many take no part; that all report only where the federator says so now.
 say_reporting <- function(rows, table, words, problem) {
   old <- sum(rows$status == "stale")
-  missing_line(table, words) %||% if (old > 0) words$t("key.old", n = old) else {
+  sources <- missing_line(table, words) %||% if (old > 0) words$t("key.old", n = old) else {
     if (is.null(problem)) words$t("key.all_report") else words$t("key.last_heard")
   }
+  paste(c(sources, absent_line(table, words)), collapse = ". ")
 }
 
 warning_list <- function(state, now, words) {

@@ -37,7 +37,7 @@ test("all down: the last good figures stay, with their time", async () => {
   world.federator.fall(makeAnswer({ states: { ON: "unavailable", QC: "unavailable", BC: "unavailable", AB: "invalid", NS: "unavailable" } }));
   await becomes(page, "#warnings", /aucune province ni aucun territoire ne fournit de données\. Les dernières données valides, en date du \d{4}-\d\d-\d\d \d\d:\d\d UTC, restent/);
   assert.equal(await textOf(page, "#key-doses .key-value"), doses);
-  await becomes(page, "#key-reporting", /5 sur 5\s+avec des données plus anciennes\s: 5/);
+  await becomes(page, "#key-reporting", /5 sur 5\s+Avec des données plus anciennes\s: 5/);
   assert.doesNotMatch(await textOf(page, "#key-reporting"), /Toutes les sources/);
   await idle(page);
   for (const tip of await page.locator("#map-body rect[data-tip]").evaluateAll((tiles) => tiles.map((tile) => tile.dataset.tip))) {

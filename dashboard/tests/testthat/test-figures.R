@@ -153,6 +153,20 @@ test_that("a file rounds no share to none or all, and no change to no change", {
   expect_equal(rows[["Change on the year before"]], c("", "0.00001"))
 })
 
+test_that("who takes no part is counted as missing, on the page and in files", {
+  for (said in list(
+    c("Not participating: 10 of 13 provinces and territories", "en"),
+    c(paste0("Ne participent pas", NBSP, ": 10 provinces et territoires sur 13"), "fr")
+  )) {
+    spoken <- words_in(said[2], table$dictionary)
+    expect_match(as.character(key_figures(table, no_filters(), spoken, now)), said[1], fixed = TRUE)
+    expect_true(said[1] %in% file_notes(figure_map(table, no_filters(), spoken, now), table, no_filters(), spoken, "1", TRUE, "", now))
+  }
+  everybody <- table
+  everybody$sources <- data.frame(jurisdiction = PROVINCES$code)
+  expect_null(absent_line(everybody, words))
+})
+
 test_that("a label is no formula and no markup", {
   expect_match(csv_text(data.frame(a = '=1+"1"'), character()), "\"'=1+\"\"1\"\"\"", fixed = TRUE)
   expect_match(svg_text(0, 0, "<b>&"), "&lt;b&gt;&amp;", fixed = TRUE)

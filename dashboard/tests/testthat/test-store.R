@@ -84,13 +84,13 @@ test_that("when no source has data, what is remembered is old and nobody is said
     expect_match(said, pattern)
   }
   expect_next("2 of 2.*All sources report")
-  expect_next("2 of 2.*with older data: 2")
+  expect_next("2 of 2.*With older data: 2")
   table <- now_is(store)$table
   expect_equal(table$sources$status, c("stale", "stale"))
   expect_equal(say_problem(table$sources, english)[2], "does not answer")
   expect_equal(doses_recorded(table, no_filters())$value, 216)
   expect_match(figure_map(table, no_filters(), english, Sys.time())$summary, "Ontario (old data)", fixed = TRUE)
-  expect_next("with older data: 2")
+  expect_next("With older data: 2")
   expect_next("All sources report")
 })
 
