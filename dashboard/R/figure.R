@@ -10,8 +10,8 @@ new_figure <- function(id, title, summary, table, rows, draw, notes = character(
   list(id = id, title = title, summary = summary, table = table, rows = rows, draw = draw, notes = notes, empty = FALSE)
 }
 
-# Where there is nothing to draw, and why.
-no_figure <- function(id, title, why) list(id = id, title = title, summary = why, empty = TRUE, notes = character())
+# Where there is nothing to draw, and why; the note tells it in files.
+no_figure <- function(id, title, why) list(id = id, title = title, summary = why, empty = TRUE, notes = why)
 
 draw_figure <- function(figure, width, footer = character()) {
   drawing <- figure$draw(width)

@@ -20,7 +20,8 @@ figure_map <- function(table, filters, words, now) {
   state <- sum_state(ifelse(is.na(value), 0, value), exact)
   machine <- setNames(data.frame(
     codes, names, status_said, ifelse(is.na(at), "", rows$as_of[at]),
-    ifelse(is.na(value), "", plain_number(value, state)), ifelse(is.na(value), "", say_state(state, words))
+    ifelse(is.na(value), "", plain_number(value, state)),
+    ifelse(out, t("map.not_in_view"), ifelse(is.na(value), t("value.none"), say_state(state, words)))
   ), c(t("column.code"), name_dimension("jurisdiction", words), t("column.status"), t("column.as_of"),
        t("column.doses"), t("column.reading")))
   tiles <- data.frame(code = codes, status, status_said, value, exact, out, tip = paste0(

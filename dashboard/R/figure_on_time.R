@@ -3,7 +3,8 @@
 figure_on_time <- function(table, filters, words, schedule) {
   t <- words$t
   title <- t("on_time.title")
-  rows <- if (length(in_view(table, filters)) > 0) on_time(table, filters, schedule)
+  if (length(in_view(table, filters)) == 0) return(no_figure("on_time", title, t("empty.not_reporting")))
+  rows <- on_time(table, filters, schedule)
   if (is.null(rows)) return(no_figure("on_time", title, t("on_time.empty")))
   label <- paste(vaccine_names(rows$vaccine, words), tolower(name_doses(as.character(rows$dose), words)), sep = ", ")
   before <- vapply(as.character(rows$before_birthday), function(n) {

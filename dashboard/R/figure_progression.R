@@ -3,7 +3,8 @@
 figure_progression <- function(table, filters, words) {
   t <- words$t
   title <- t("progression.title")
-  rows <- if (length(in_view(table, filters)) > 0) progression(table, filters)
+  if (length(in_view(table, filters)) == 0) return(no_figure("progression", title, t("empty.not_reporting")))
+  rows <- progression(table, filters)
   if (is.null(rows)) return(no_figure("progression", title, t("progression.empty")))
   rows <- rows[rows$vaccine %in% rows$vaccine[rows$state != "none"], ]
   if (nrow(rows) == 0) return(no_figure("progression", title, t("progression.empty")))

@@ -9,6 +9,7 @@ key_figures <- function(table, filters, words, now, problem = NULL) {
   cells <- cells_in_view(table, filters)
   seen <- rows[rows$jurisdiction %in% in_view(table, filters), ]
   dates <- sort(unique(format_date(stats::na.omit(seen$as_of))))
+  hidden <- if (nrow(seen) == 0) t("value.none") else t("key.of", n = words$number(cells$hidden), all = words$number(cells$all))
   one <- function(id, label, value, more) {
     tags$div(class = "key", id = id, tags$dt(label), tags$dd(tags$span(class = "key-value", value), tags$span(class = "key-more", more)))
   }
@@ -16,9 +17,9 @@ key_figures <- function(table, filters, words, now, problem = NULL) {
     class = "keys",
     one("key-doses", t("key.doses"), say_sum(doses$value, isTRUE(doses$exact), words), say_filters(filters, words)),
     one("key-reporting", t("key.reporting"), t("key.of", n = length(good), all = nrow(rows)), say_reporting(rows, table, words, problem)),
-    one("key-hidden", t("key.hidden"), t("key.of", n = words$number(cells$hidden), all = words$number(cells$all)), t("key.hidden_more")),
+    one("key-hidden", t("key.hidden"), hidden, t("key.hidden_more")),
     one("key-as-of", t("key.as_of"), if (length(dates) == 0) "\u2013" else utils::tail(dates, 1),
-        if (length(dates) > 1) t("key.oldest", date = dates[1]) else t("key.same_date"))
+        if (length(dates) > 0) if (length(dates) > 1) t("key.oldest", date = dates[1]) else t("key.same_date"))
   )
 }
 

@@ -43,6 +43,21 @@ test_that("who does not report has no figure, and is told apart from having no d
   expect_match(figure_trend(table, only(age = "80 years and over"), words)$summary, "No dose is recorded")
 })
 
+test_that("of who does not report every figure and file says so, and no key figure is zero", {
+  qc <- only(jurisdiction = "QC")
+  for (figure in all_figures(qc, words)) {
+    if (figure$id == "map") next
+    expect_equal(figure$summary, words$t("empty.not_reporting"), label = figure$id)
+    lines <- file_notes(figure, table, qc, words, "1", TRUE, "http://here/", now)
+    expect_true(paste("Note:", words$t("empty.not_reporting")) %in% lines, label = figure$id)
+  }
+  keys <- as.character(key_figures(table, qc, words, now))
+  expect_false(grepl("0 of 0|for all in view", keys))
+  expect_equal(lengths(regmatches(keys, gregexpr(">no data<", keys))), 2) # doses, hidden cells
+  map <- figure_map(table, only(jurisdiction = c("ON", "QC")), words, now)$rows
+  expect_equal(map$Reading[match(c("ON", "QC", "BC", "YT"), map$Code)], c("exact", "no data", "not in view", "not in view"))
+})
+
 test_that("doses of unknown year are told beside the bars, and are not called none", {
   of_no_year <- hand_table(data = rbind(hand_cells(), cell("BC", "MMR", NA, "7–11 years", "Female", "1", 70)), margins = list())
   bc <- only(jurisdiction = "BC")
