@@ -31,8 +31,8 @@ words_in <- function(lang, dictionary = NULL) {
   list(
     lang = lang, t = t, dictionary = dictionary,
     number = function(value) format_number(value, lang),
-    compact = function(value, digits = 1) format_compact(value, lang, digits),
-    percent = function(share, digits = 1) format_percent(share, lang, digits),
+    compact = function(value, digits = 1, down = FALSE) format_compact(value, lang, digits, down),
+    percent = function(share, digits = 1, down = FALSE) format_percent(share, lang, digits, down),
     signed = function(share) paste0(ifelse(share > 0, "+", ""), format_percent(share, lang))
   )
 }
@@ -45,18 +45,26 @@ format_number <- function(value, lang) {
 }
 
 # For cells too narrow for the whole number: 12,345 is "12.3k", « 12,3 k »; what is exact stands in the table beside.
-format_compact <- function(value, lang, digits = 1) {
-  scaled <- ifelse(value >= 1e6, value / 1e6, ifelse(value >= 1e4, value / 1e3, value))
-  unit <- ifelse(value >= 1e6, "M", ifelse(value >= 1e4, "k", ""))
-  text <- ifelse(unit == "", format_number(value, lang), sub("[.]0$", "", formatC(scaled, format = "f", digits = digits)))
-  if (lang == "fr") paste0(sub(".", ",", text, fixed = TRUE), ifelse(unit == "", "", paste0(NBSP, unit))) else paste0(text, unit)
+# `down`: a lower bound is never rounded up.
+format_compact <- function(value, lang, digits = 1, down = FALSE) {
+  unit_of <- function(value) ifelse(value >= 1e6, 1e6, ifelse(value >= 1e4, 1e3, 1))
+  step <- pmax(unit_of(value) / 10^digits, 1)
+  value <- (if (down) floor else round)(value / step) * step
+  unit <- unit_of(value) # after rounding: 999,960 is "1M"
+  sign <- ifelse(unit == 1e6, "M", ifelse(unit == 1e3, "k", ""))
+  text <- ifelse(unit == 1, format_number(value, lang), sub("[.]0$", "", formatC(value / unit, format = "f", digits = digits)))
+  if (lang == "fr") paste0(sub(".", ",", text, fixed = TRUE), ifelse(sign == "", "", paste0(NBSP, sign))) else paste0(text, sign)
 }
 
-# With more digits where fewer would make none of what is little, or all of what is nearly all.
-format_percent <- function(share, lang, digits = 1) {
-  rest <- 100 * pmin(abs(share), abs(1 - share))
-  needed <- ifelse(rest > 0 & rest < 0.5 * 10^-digits, pmin(ceiling(-log10(rest)), 9), digits)
-  text <- mapply(function(one, digits) formatC(one, format = "f", digits = digits), 100 * share, needed, USE.NAMES = FALSE)
+# With more digits where fewer would make none of what is little, or all of what is nearly all. `down`: a lower bound is
+# never rounded up.
+format_percent <- function(share, lang, digits = 1, down = FALSE) {
+  rest <- 100 * if (down) abs(share) else pmin(abs(share), abs(1 - share))
+  least <- (if (down) 1 else 0.5001) * 10^-digits # less is written with more digits; a half may be rounded either way
+  needed <- ifelse(rest > 0 & rest < least, pmin(ceiling(-log10(rest)), 9), digits)
+  percent <- 100 * share
+  if (down) percent <- floor(percent * 10^needed + 1e-9) / 10^needed # 100 * 0.29 is a little less than 29
+  text <- mapply(function(one, digits) formatC(one, format = "f", digits = digits), percent, needed, USE.NAMES = FALSE)
   text <- sub("^-", "\u2212", text)
   if (lang == "fr") paste0(sub(".", ",", text, fixed = TRUE), NBSP, "%") else paste0(text, "%")
 }
@@ -93,12 +101,17 @@ say_sum <- function(value, exact, words) {
 # The same, short, for a chart: "7,221", "≥ 7,221", "x".
 mark_sum <- function(value, exact, words, compact = FALSE, digits = 1) {
   state <- sum_state(value, exact)
-  number <- if (compact) words$compact(value, digits) else words$number(value)
-  ifelse(state == "exact", number, ifelse(state == "at_least", paste0("\u2265", NBSP, number), "x"))
+  number <- function(down) if (compact) words$compact(value, digits, down) else words$number(value)
+  ifelse(state == "exact", number(FALSE), ifelse(state == "at_least", paste0("\u2265", NBSP, number(TRUE)), "x"))
+}
+
+percent_of <- function(share, state, words, digits) {
+  share <- ifelse(is.na(share), 0, share)
+  ifelse(state == "at_least", words$percent(share, digits, down = TRUE), words$percent(share, digits))
 }
 
 say_share <- function(share, state, words) {
-  percent <- words$percent(ifelse(is.na(share), 0, share))
+  percent <- percent_of(share, state, words, 1)
   ifelse(state == "exact", percent,
     ifelse(state == "at_least", vapply(percent, function(one) words$t("value.at_least", n = one), ""),
       ifelse(state == "of_shown", paste0(percent, NBSP, "\u2020"),
@@ -106,7 +119,7 @@ say_share <- function(share, state, words) {
 }
 
 mark_share <- function(share, state, words, digits = 0) {
-  percent <- words$percent(ifelse(is.na(share), 0, share), digits)
+  percent <- percent_of(share, state, words, digits)
   ifelse(state == "exact", percent, ifelse(state == "at_least", paste0("\u2265", NBSP, percent),
     ifelse(state == "of_shown", paste0(percent, "\u2020"), ifelse(state == "hidden", "x", "\u2013"))))
 }

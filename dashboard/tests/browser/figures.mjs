@@ -1,4 +1,5 @@
 // The numbers the pages ought to show, computed from the federator's JSON by itself: no code shared with the dashboard.
+import assert from "node:assert/strict";
 
 const AXES = { year: "OccurrenceYear", age: "Age", sex: "Sex", dose: "DoseLabel" };
 
@@ -51,3 +52,11 @@ export const sayFrench = ({ value, exact }) => {
   const number = String(value).replace(/\B(?=(\d{3})+$)/g, " ");
   return exact ? number : value > 0 ? `au moins ${number}` : "x (supprimé)";
 };
+/** A share of an exact whole in percent, as the English pages write it: a lower bound is cut, never rounded up. */
+export function percent(part, whole) {
+  assert.ok(whole.exact, "a whole that is known");
+  const share = 100 * part.value / whole.value;
+  return part.exact ? `${share.toFixed(digits(Math.min(share, 100 - share), 0.05001))}%` : `at least ${cut(share, digits(share, 0.1))}%`;
+}
+const digits = (rest, least) => (rest > 0 && rest < least ? Math.ceil(-Math.log10(rest)) : 1);
+const cut = (share, digits) => (Math.floor(share * 10 ** digits + 1e-9) / 10 ** digits).toFixed(digits);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { AGES, makeAnswer } from "../federator/answer.mjs";
-import { say, sayFrench, sum } from "./figures.mjs";
+import { percent, say, sayFrench, sum } from "./figures.mjs";
 import { idle, shot, startWorld, tableOf, textOf, tick } from "./world.mjs";
 
 const answer = makeAnswer({ states: { BC: "stale", AB: "unavailable", NS: "suspended" } });
@@ -58,7 +58,6 @@ test("the numbers of the overview are those of the federator's JSON", () => visi
 
 test("shares, progression and on-time share follow from the JSON", () => visit(`?lang=en&vaccine=${MMR}`, async (page) => {
   const where = { VaccineCode: [MMR] };
-  const percent = (part, whole) => `${part.exact ? "" : "at least "}${(100 * part.value / whole.value).toFixed(1)}%`;
   await page.selectOption("#compare", "dose");
   await idle(page);
   const shares = await tableOf(page, "shares");

@@ -56,6 +56,22 @@ test_that("a small share is not written as none, nor nearly all as all", {
   expect_equal(mark_share(c(0.001, 0, 0.25), rep("exact", 3), english), c("0.1%", "0%", "25%"))
 })
 
+test_that("a half is rounded neither to none nor to all, and a thousand thousands are a million", {
+  expect_equal(mark_share(c(0.005, 0.995), rep("exact", 2), english), c("0.5%", "99.5%"))
+  expect_equal(say_share(c(0.0005, 0.9995), rep("exact", 2), english), c("0.05%", "99.95%"))
+  expect_equal(english$compact(c(999960, 999940, 9999)), c("1M", "999.9k", "9,999"))
+})
+
+test_that("a lower bound is never rounded up", {
+  expect_equal(plain(mark_sum(c(11660, 11660), c(FALSE, TRUE), english, TRUE, 0)), c("\u2265 11k", "12k"))
+  expect_equal(plain(mark_sum(c(11660, 999960, 1999999, 9), rep(FALSE, 4), french, TRUE)),
+               paste("\u2265", c("11,6 k", "999,9 k", "1,9 M", "9")))
+  at_least <- rep("at_least", 6)
+  shares <- c(0.29, 0.2967, 0.9996, 0.0078, 0.00078, 1)
+  expect_equal(plain(mark_share(shares, at_least, english)), paste("\u2265", c("29%", "29%", "99%", "0.7%", "0.07%", "100%")))
+  expect_equal(say_share(shares, at_least, english), paste("at least", c("29.0%", "29.6%", "99.9%", "0.7%", "0.07%", "100.0%")))
+})
+
 test_that("groups have French names", {
   expect_equal(name_age("1 year", french), "FR 1 year") # as the dictionary says
   french$dictionary$age_terms <- NULL
