@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { AxeBuilder } from "@axe-core/playwright";
 import { makeAnswer } from "../federator/answer.mjs";
-import { idle, shot, startWorld } from "./world.mjs";
+import { becomes, idle, shot, startWorld } from "./world.mjs";
 
 const SCREENS = { desk: { width: 1400, height: 900 }, phone: { width: 390, height: 844 }, wall: { width: 3840, height: 2160 } };
 const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"];
@@ -38,6 +38,7 @@ for (const lang of ["en", "fr"]) {
     for (const name of ["overview", "data", "methods"]) {
       const { page, faults, close } = await world.open(`?lang=${lang}&page=${name}`, { viewport: SCREENS.wall });
       await shot(page, `${name}-${lang}-wall`);
+      await noViolation(page, `${name} ${lang} wall`);
       const size = await page.evaluate(() => parseFloat(getComputedStyle(document.body).fontSize));
       assert.ok(size >= 20, `${size} px`);
       assert.equal(await sideways(page), 0);
@@ -59,6 +60,33 @@ test("at 200 % text on a small window nothing is lost sideways", async () => {
   await page.addStyleTag({ content: "html { font-size: 32px !important; }" });
   assert.ok((await sideways(page)) <= 1);
   await close();
+});
+
+// The last two of this file: the federator falls, and the dashboard starts anew.
+test("no violation when all are down", async () => {
+  world.federator.fall(makeAnswer({ states: { ON: "unavailable", QC: "unavailable", BC: "unavailable", AB: "invalid", NS: "suspended" } }));
+  for (const [lang, said] of [["en", /Shown are the last good data/], ["fr", /Les dernières données valides/]]) {
+    const { page, faults, close } = await world.open(`?lang=${lang}`);
+    await becomes(page, "#warnings", said);
+    await idle(page);
+    await noViolation(page, `all down, ${lang}`);
+    assert.deepEqual(faults, []);
+    await close();
+  }
+});
+
+test("no violation where there are no data", async () => {
+  await world.restart({ DASHBOARD_LAST_GOOD_FILE: "" });
+  for (const lang of ["en", "fr"]) {
+    for (const name of ["overview", "data", "methods"]) {
+      const { page, faults, close } = await world.open(`?lang=${lang}&page=${name}`);
+      assert.equal(await page.locator("#keys .key").count(), 0);
+      await noViolation(page, `no data, ${name} ${lang}`);
+      assert.equal(await sideways(page), 0);
+      assert.deepEqual(faults, []);
+      await close();
+    }
+  }
 });
 
 async function noViolation(page, where) {

@@ -52,11 +52,16 @@ export const sayFrench = ({ value, exact }) => {
   const number = String(value).replace(/\B(?=(\d{3})+$)/g, " ");
   return exact ? number : value > 0 ? `au moins ${number}` : "x (supprimé)";
 };
-/** A share of an exact whole in percent, as the English pages write it: a lower bound is cut, never rounded up. */
+/** A share of an exact whole in percent, as the English pages write it. */
 export function percent(part, whole) {
   assert.ok(whole.exact, "a whole that is known");
-  const share = 100 * part.value / whole.value;
-  return part.exact ? `${share.toFixed(digits(Math.min(share, 100 - share), 0.05001))}%` : `at least ${cut(share, digits(share, 0.1))}%`;
+  return !part.exact && part.value === 0 ? "x (suppressed)" : sayShare(part.value / whole.value, part.exact);
+}
+
+/** A share in percent; a lower bound is cut, never rounded up. */
+export function sayShare(share, exact) {
+  const percent = 100 * share;
+  return exact ? `${percent.toFixed(digits(Math.min(percent, 100 - percent), 0.05001))}%` : `at least ${cut(percent, digits(percent, 0.1))}%`;
 }
 const digits = (rest, least) => (rest > 0 && rest < least ? Math.ceil(-Math.log10(rest)) : 1);
-const cut = (share, digits) => (Math.floor(share * 10 ** digits + 1e-9) / 10 ** digits).toFixed(digits);
+const cut = (percent, digits) => (Math.floor(percent * 10 ** digits + 1e-9) / 10 ** digits).toFixed(digits);

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { AGES, makeAnswer } from "../federator/answer.mjs";
-import { percent, say, sayFrench, sum } from "./figures.mjs";
-import { idle, shot, startWorld, tableOf, textOf, tick } from "./world.mjs";
+import { percent, say, sayFrench, sayShare, sum } from "./figures.mjs";
+import { becomes, idle, shot, startWorld, tableOf, textOf, tick } from "./world.mjs";
 
 const answer = makeAnswer({ states: { BC: "stale", AB: "unavailable", NS: "suspended" } });
 const MMR = "871831003", HPV = "20861000087100";
@@ -73,6 +73,44 @@ test("shares, progression and on-time share follow from the JSON", () => visit(`
   const [, onTime] = await tableOf(page, "on_time");
   const early = sum(answer, { ...where, DoseLabel: ["1"], Age: ["Under 1 year", "1 year"] });
   assert.deepEqual(onTime, ["MMR, dose 1", "before 2 years", percent(early, first), say(early), say(first)]);
+}));
+
+test("data quality and sources follow from the JSON", () => visit("?lang=en", async (page) => {
+  const unknown = {
+    "Year unknown": { OccurrenceYear: [null] }, "Age unknown": { Age: ["Unknown"] }, "Sex unknown": { Sex: ["Unknown"] },
+    "Vaccine not mapped": { VaccineCode: [null] }, "Dose number unknown or mixed": { DoseLabel: ["Unknown", "Mixed"] },
+  };
+  const quality = (await tableOf(page, "quality")).slice(1);
+  assert.deepEqual(quality, Object.entries(unknown).map(([label, where]) => [label, percent(sum(answer, where), sum(answer)), say(sum(answer, where))]));
+  const shown = Object.fromEntries(plain(await page.locator("#sources tbody tr").evaluateAll((rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent))))
+    .map(([name, status, asOf, , ...rest]) => [name, [status, asOf, ...rest]]));
+  const states = { ok: "● reporting", stale: "▲ old data", unavailable: "✖ no data", suspended: "✖ suspended" };
+  const problems = { "peer-unreachable": "does not answer", "source-suspended": "suspended in the directory" };
+  assert.equal(Object.keys(shown).length, answer.sources.length);
+  for (const source of answer.sources) {
+    const { en } = answer.dictionary.jurisdictions.find((place) => place.code === source.jurisdiction);
+    const own = answer.data.filter((row) => row.Jurisdiction === source.jurisdiction);
+    const counted = [own.length, own.filter((row) => row.Count === null).length].map((n) => (source.as_of ? n.toLocaleString("en-CA") : "–"));
+    assert.deepEqual(shown[en], [
+      states[source.status], source.as_of ? source.as_of.slice(0, 16).replace("T", " ") + " UTC" : "–", String(source.release_id ?? "–"),
+      String(source.threshold ?? "–"), ...counted, problems[source.problem?.code] ?? "–",
+    ], en);
+  }
+}));
+
+test("the map has thirteen tiles; each figure's definition opens and says something", () => visit("?lang=fr", async (page) => {
+  assert.equal(await page.locator("#map-body rect[data-tip]").count(), 13);
+  const definitions = page.locator(".panel .definition");
+  assert.equal(await definitions.count(), 7);
+  const said = new Set();
+  for (const one of await definitions.all()) {
+    assert.ok(!(await one.locator("p").isVisible()));
+    await one.locator("summary").click();
+    const text = await one.locator("p").innerText();
+    assert.ok(text.length > 80, text);
+    said.add(text);
+  }
+  assert.equal(said.size, 7, "each has its own");
 }));
 
 test("filters change every number, stand in the address, and are reset by one button", () => visit("?lang=en", async (page) => {
@@ -173,6 +211,44 @@ for (const ids of [["trend", "age_dose", "map"], ["shares", "progression"], ["on
   }));
 }
 
+for (const [lang, query] of [["en", ""], ["fr", `&vaccine=${MMR},${HPV}&sex=female&from=2018`]]) {
+  test(`each CSV in ${lang} has the numbers of the page's table`, () => visit(`?lang=${lang}${query}`, async (page) => {
+    // A number of the file, with how it is to be read, as the page says it.
+    const [bound, hidden, sayIt] = lang === "en" ? ["at least", "x (suppressed)", say] : ["au moins", "x (supprimé)", sayFrench];
+    const told = (doses, reading) => {
+      if (doses === "x") return hidden;
+      return doses === "" ? "–" : sayIt({ value: Number(doses), exact: reading !== bound });
+    };
+    const toldShare = (share, reading) => {
+      if (share === "x" || share === "") return told(share);
+      const text = sayShare(Number(share), reading !== bound) + (["exact", bound].includes(reading) ? "" : " †");
+      return lang === "en" ? text : text.replace("at least", bound).replace(".", ",").replace("%", " %");
+    };
+    const file = {}, table = {};
+    for (const id of ["trend", "age_dose", "map", "quality", "progression", "on_time", "shares"]) {
+      table[id] = plain(await tableOf(page, id)).slice(1);
+      file[id] = fields((await download(page, `#${id}-csv`)).text).slice(1);
+      assert.ok(file[id].length >= table[id].length, id);
+      if (!(id === "progression" && lang === "fr")) assert.ok(table[id].length > 0, id); // of girls alone no first doses are known
+    }
+    assert.deepEqual(file.trend.map((row) => told(row[1], row[2])), table.trend.map((row) => row[1]), "trend");
+    assert.deepEqual(file.age_dose.map((row) => told(row[2], row[3])), table.age_dose.flatMap((row) => row.slice(1)), "age_dose");
+    assert.deepEqual(file.map.map((row) => told(row[4], row[5])), table.map.map((row) => row[3]), "map");
+    assert.deepEqual(file.quality.map((row) => [toldShare(row[1], row[2]), told(row[3], row[4])]), table.quality.map((row) => row.slice(1)), "quality");
+    assert.deepEqual(
+      file.on_time.map((row) => [toldShare(row[4], row[5]), told(row[6], row[7]), told(row[8], row[9])]), table.on_time.map((row) => row.slice(2)), "on_time",
+    );
+    for (const [vaccine, first, ...later] of table.progression) {
+      const own = file.progression.filter((row) => row[0] === vaccine);
+      assert.equal(told(own[0][3], own[0][4]), first, vaccine);
+      later.forEach((share, i) => assert.equal(own[i + 1] ? toldShare(own[i + 1][5], own[i + 1][6]) : "–", share, `${vaccine}, ${i + 2}`));
+    }
+    const shares = table.shares[0].slice(1).flatMap((_, place) => table.shares.map((row) => row[place + 1])); // a place after the other
+    assert.deepEqual(file.shares.map((row) => toldShare(row[2], row[3])), shares, "shares");
+    if (lang === "fr") assert.ok(shares.some((share) => share.endsWith("†")), "shares of shown doses are among them");
+  }));
+}
+
 test("the CSV of the cells holds every released row in view", () => visit(`?lang=fr&page=data&vaccine=${HPV}`, async (page) => {
   const csv = await download(page, "#cells_csv");
   const rows = csv.text.split("\r\n").filter((line) => line && !/^\ufeff?#/.test(line)).slice(1);
@@ -213,10 +289,55 @@ test("everything is reached and used by keyboard alone", () => visit("?lang=en",
   assert.ok(new URL(page.url()).searchParams.get("vaccine"));
 }));
 
+test("resetting, changing page, turning pages and downloading work by the Enter key", () => visit(`?lang=en&vaccine=${MMR}`, async (page) => {
+  const enter = async (selector) => {
+    await page.locator(selector).focus();
+    await page.keyboard.press("Enter");
+  };
+  await page.waitForFunction(() => document.querySelector("#trend-csv").getAttribute("href"));
+  const [file] = await Promise.all([page.waitForEvent("download"), enter("#trend-csv")]);
+  assert.equal(file.suggestedFilename(), "iidi-trend-en.csv");
+  await enter("#reset");
+  await idle(page);
+  assert.equal(await textOf(page, "#key-doses .key-value"), say(sum(answer)));
+  await enter('[data-page="data"]');
+  await page.locator("#cells table").waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Data");
+  await enter("#page_after");
+  await becomes(page, "#page_number", /^Page 2 of /);
+}));
+
+// The last of this file: it starts the dashboard anew.
+test("that data are synthetic is said on every page and in files, and of real data it is not", async () => {
+  const said = { en: "these data are synthetic", fr: "ces données sont synthétiques" };
+  for (const kind of ["synthetic", "real"]) {
+    if (kind === "real") await world.restart({ DASHBOARD_DATA_KIND: kind, DASHBOARD_LAST_GOOD_FILE: "" });
+    for (const lang of ["en", "fr"]) {
+      for (const name of ["overview", "data", "methods"]) {
+        await visit(`?lang=${lang}&page=${name}`, async (page) => {
+          assert.equal(await page.locator(".synthetic:visible").count(), kind === "synthetic" ? 1 : 0, `${kind} ${name} ${lang}`);
+          assert.equal((await textOf(page, "body")).includes(said[lang]), kind === "synthetic", `${kind} ${name} ${lang}`);
+          if (name !== "overview") return;
+          for (const extension of ["csv", "svg"]) {
+            assert.equal((await download(page, `#trend-${extension}`)).text.includes("Simulation"), kind === "synthetic", `${kind} ${extension} ${lang}`);
+          }
+        });
+      }
+    }
+  }
+});
+
 const range = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
 async function download(page, selector) {
   await page.waitForFunction((id) => document.querySelector(id).getAttribute("href"), selector);
   const [file] = await Promise.all([page.waitForEvent("download"), page.click(selector)]);
   return { name: file.suggestedFilename(), text: readFileSync(await file.path(), "utf8") };
+}
+
+/** The rows of a CSV file without its comment lines; a field may be quoted. */
+function fields(csv) {
+  const lines = csv.split("\r\n").filter((line) => line && !/^\ufeff?#/.test(line));
+  return plain(lines.map((line) => [...`${line},`.matchAll(/("(?:[^"]|"")*"|[^,]*),/g)]
+    .map(([, field]) => field.startsWith('"') ? field.slice(1, -1).replaceAll('""', '"') : field)));
 }
