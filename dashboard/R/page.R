@@ -78,7 +78,7 @@ page_main <- function(state, words, filters, page) {
              hidden = if (name != page) NA, tags$h1(tabindex = "-1", t(paste0("page.", name))), ...)
   }
   tags$main(
-    id = "main", tabindex = "-1",
+    id = "main", tabindex = "-1", `data-failed` = t("failed"),
     tags$div(id = "lost", class = "alert alert-danger", role = "alert", hidden = NA, t("lost"), " ",
              tags$a(href = "", class = "reload", t("reload"))),
     tags$div(id = "warnings", class = "shiny-html-output", warning_list(state, now, words)),

@@ -14,10 +14,11 @@ source_rows <- function(table, now) {
 }
 
 say_status <- function(status, words) {
-  name_known(status, c(
+  known <- c(
     ok = words$t("status.ok"), stale = words$t("status.stale"), unavailable = words$t("status.unavailable"),
     invalid = words$t("status.invalid"), suspended = words$t("status.suspended")
-  ))
+  )
+  ifelse(status %in% names(known), unname(known[status]), words$t("status.other"))
 }
 
 # What is wrong with a source: in the reader's language where the code is known, else as the federator says it.
@@ -26,7 +27,7 @@ say_problem <- function(sources, words) {
     `peer-unreachable` = words$t("source.unreachable"), `source-timeout` = words$t("source.timeout"),
     `peer-fault` = words$t("source.fault"), `peer-untrusted` = words$t("source.untrusted"),
     `release-invalid` = words$t("source.invalid"), `release-outdated` = words$t("source.outdated"),
-    `source-suspended` = words$t("source.suspended")
+    `source-suspended` = words$t("source.suspended"), internal = words$t("source.internal")
   )
   ifelse(sources$problem %in% names(known), unname(known[sources$problem]), ifelse(is.na(sources$detail), sources$problem, sources$detail))
 }

@@ -92,6 +92,9 @@
       refreshLinks();
       countChoices();
     });
+    $(document).on("shiny:error", function (event) { // Shiny says it in English only
+      if (event.error && event.error.message) event.error.message = document.getElementById("main").dataset.failed;
+    });
     $(document).on("shiny:disconnected", function () { document.getElementById("lost").hidden = false; });
     $(document).on("shiny:sessioninitialized", function () {
       const scale = parseFloat(getComputedStyle(document.documentElement).fontSize) / 16;

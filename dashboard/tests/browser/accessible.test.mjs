@@ -1,11 +1,13 @@
 // Every page in both languages, on a phone, a desk and a wall: no fault that axe finds, nothing cut off; pictures kept.
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { AxeBuilder } from "@axe-core/playwright";
 import { makeAnswer } from "../federator/answer.mjs";
 import { becomes, idle, shot, startWorld } from "./world.mjs";
 
 const SCREENS = { desk: { width: 1400, height: 900 }, phone: { width: 390, height: 844 }, wall: { width: 3840, height: 2160 } };
+const SENTENCES = JSON.parse(readFileSync(new URL("../../data/i18n.json", import.meta.url), "utf8"));
 const TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"];
 let world;
 before(async () => { world = await startWorld(makeAnswer({ states: { BC: "stale", AB: "unavailable", NS: "suspended" } })); });
@@ -22,6 +24,7 @@ for (const lang of ["en", "fr"]) {
           await page.evaluate(() => document.querySelectorAll("details").forEach((one) => { one.open = true; }));
           await idle(page);
           await noViolation(page, `${name} ${lang} ${screen}, unfolded`);
+          await oneLanguage(page, lang);
           await shot(page, `${name}-${lang}-${screen}-unfolded`);
         }
         assert.equal(await sideways(page), 0, `${screen} scrolls sideways`);
@@ -88,6 +91,16 @@ test("no violation where there are no data", async () => {
     }
   }
 });
+
+/** Nothing that is seen or read aloud stands in the other language. */
+async function oneLanguage(page, lang) {
+  const other = lang === "en" ? "fr" : "en";
+  const foreign = Object.values(SENTENCES).filter((one) => one.en !== one.fr && one[other].length > 12 && !one[other].includes("{")).map((one) => one[other]);
+  assert.ok(foreign.length > 50);
+  const said = await page.evaluate(() => document.body.innerText + [...document.querySelectorAll("[aria-label], [title], [data-tip], desc")]
+    .map((one) => [one.ariaLabel, one.getAttribute("title"), one.dataset.tip, one.textContent].join("\n")).join("\n"));
+  assert.deepEqual(foreign.filter((phrase) => said.includes(phrase)), []);
+}
 
 async function noViolation(page, where) {
   const { violations } = await new AxeBuilder({ page }).withTags(TAGS).analyze();

@@ -118,6 +118,18 @@ test("while the federator hangs, readers are served all the same", async () => {
   world.federator.say(whole);
 });
 
+test("a fault of the dashboard is told in the reader's language", async () => {
+  for (const [lang, said] of [["en", /^This part cannot be shown/], ["fr", /^Cette partie ne peut pas être affichée/]]) {
+    const { page, close } = await world.open(`?lang=${lang}`);
+    await page.evaluate(() => Shiny.shinyapp.dispatchMessage(JSON.stringify({
+      errors: { "trend-body": { message: "An error has occurred. Check your logs.", call: null, type: null } }, values: {}, inputMessages: [],
+    })));
+    await becomes(page, "#trend-body", said);
+    assert.doesNotMatch(await textOf(page, "body"), /An error/);
+    await close();
+  }
+});
+
 test("a federator that does not know the certificate gives nothing", async () => {
   await world.restart({ DASHBOARD_CERTIFICATE_FILE: "", DASHBOARD_KEY_FILE: "", DASHBOARD_LAST_GOOD_FILE: "" });
   const { page, close } = await world.open();

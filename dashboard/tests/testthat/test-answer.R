@@ -40,6 +40,9 @@ test_that("a source's problem and release are read, and said in the reader's lan
   expect_equal(sources$release_id, c("100007", "3", NA))
   expect_equal(sources$problem, c(NA, NA, "peer-unreachable"))
   expect_equal(say_problem(sources, words_in("fr", table$dictionary)), c(NA, NA, "ne répond pas"))
+  expect_equal(say_problem(data.frame(problem = "internal", detail = "a fault"), words_in("fr", table$dictionary)),
+               "le fédérateur a eu une défaillance interne")
+  expect_equal(say_status(c("stale", "half-asleep"), words_in("fr", table$dictionary)), c("données anciennes", "état inconnu"))
   odd <- data.frame(problem = "new-code", detail = "something else")
   expect_equal(say_problem(odd, words_in("fr", table$dictionary)), "something else")
 })
