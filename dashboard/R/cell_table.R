@@ -40,19 +40,19 @@ cell_rows <- function(cells, words) {
   shown
 }
 
-cell_page <- function(words) {
+cell_page <- function(words, order) {
   tags <- htmltools::tags
   t <- words$t
-  order_choices <- c("jurisdiction", "year", "vaccine", "age", "sex", "dose")
   tags$section(
     class = "panel panel-wide", `aria-labelledby` = "cells-heading", tags$h2(id = "cells-heading", t("data.heading")),
     tags$p(t("data.explained")),
     tags$div(
       class = "cells-tools",
       tags$label(`for` = "order_by", t("data.order")),
-      tags$select(id = "order_by", class = "form-select form-select-sm", lapply(order_choices, function(one) {
-        tags$option(value = one, name_dimension(one, words))
-      }), tags$option(value = "doses", t("column.doses"))),
+      tags$select(id = "order_by", class = "form-select form-select-sm", lapply(VIEW_CHOICES$order, function(one) {
+        name <- if (one == "doses") t("column.doses") else name_dimension(one, words)
+        tags$option(value = one, selected = if (one == order) NA, name)
+      })),
       file_link("cells_csv", "CSV", t("download.cells"))
     ),
     shiny::uiOutput("cells"),
@@ -65,9 +65,9 @@ cell_page <- function(words) {
   )
 }
 
-cell_server <- function(input, output, session, table, filters, words, notes) {
+cell_server <- function(input, output, session, table, filters, view, words, notes) {
   page <- shiny::reactiveVal(1)
-  cells <- shiny::reactive(cells_in_order(table(), filters(), input$order_by %||% "jurisdiction"))
+  cells <- shiny::reactive(cells_in_order(table(), filters(), view()$order))
   pages <- shiny::reactive(max(1, ceiling(nrow(cells()) / PAGE_ROWS)))
   shiny::observeEvent(cells(), page(1))
   shiny::observeEvent(input$page_before, page(max(1, page() - 1)))

@@ -47,6 +47,21 @@ write_query <- function(filters, more = list()) {
   paste0("?", paste(names(values), text, sep = "=", collapse = "&"))
 }
 
+# What else makes a view: by what shares are compared, and in which order the cells stand. The first is the usual one.
+VIEW_CHOICES <- list(
+  compare = c("age", "vaccine", "sex", "dose"),
+  order = c("jurisdiction", "year", "vaccine", "age", "sex", "dose", "doses")
+)
+
+read_view <- function(query) {
+  Map(function(name, choices) {
+    if (isTRUE(query[[name]] %in% choices)) query[[name]] else choices[1]
+  }, names(VIEW_CHOICES), VIEW_CHOICES)
+}
+
+# The parts of a view that are not the usual ones, for a URL.
+unusual_view <- function(view) view[unlist(view) != vapply(VIEW_CHOICES, `[`, "", 1)]
+
 # The axes on which something was chosen.
 chosen_axes <- function(filters) {
   c(

@@ -17,6 +17,7 @@ dashboard_page <- function(request, store, settings, theme) {
   state <- shiny::isolate(store$state())
   words <- words_in(lang, (state$table %||% empty_table())$dictionary)
   filters <- read_filters(query, words$dictionary)
+  view <- read_view(query)
   page <- if (isTRUE(query$page %in% PAGES)) query$page else PAGES[1]
   bslib::page(
     title = words$t("title"), lang = lang, theme = theme,
@@ -29,11 +30,11 @@ dashboard_page <- function(request, store, settings, theme) {
       htmltools::tags$link(rel = "stylesheet", href = paste0("assets/dashboard.css?v=", settings$version)),
       htmltools::tags$script(src = paste0("assets/dashboard.js?v=", settings$version), defer = NA)
     ),
-    page_header(words, filters, page, settings),
+    page_header(words, filters, view, page, settings),
     htmltools::tags$div(
       class = "layout",
       filter_panel(filters, words),
-      page_main(state, words, filters, page)
+      page_main(state, words, filters, view, page)
     ),
     page_footer(words, settings)
   )
@@ -43,13 +44,13 @@ empty_table <- function() {
   read_answer('{"data": [], "sources": [], "margins": [], "dictionary": {"age_groups": [], "vaccines": [], "jurisdictions": []}}')
 }
 
-page_header <- function(words, filters, page, settings) {
+page_header <- function(words, filters, view, page, settings) {
   tags <- htmltools::tags
   t <- words$t
   other <- setdiff(LANGUAGES, words$lang)
   link <- function(name) {
     tags$a(
-      href = write_query(filters, list(lang = words$lang, page = name)), `data-page` = name, class = "page-link-own",
+      href = write_query(filters, c(list(lang = words$lang, page = name), unusual_view(view))), `data-page` = name, class = "page-link-own",
       `aria-current` = if (name == page) "page", t(paste0("page.", name))
     )
   }
@@ -61,7 +62,7 @@ page_header <- function(words, filters, page, settings) {
       tags$div(
         class = "top-row",
         tags$div(tags$p(class = "title", t("title")), tags$p(class = "subtitle", t("subtitle"))),
-        tags$a(id = "language", class = "language", href = write_query(filters, list(lang = other, page = page)),
+        tags$a(id = "language", class = "language", href = write_query(filters, c(list(lang = other, page = page), unusual_view(view))),
                hreflang = other, lang = other, t("other_language"))
       ),
       tags$nav(`aria-label` = t("pages"), class = "page-nav", lapply(PAGES, link))
@@ -69,7 +70,7 @@ page_header <- function(words, filters, page, settings) {
   )
 }
 
-page_main <- function(state, words, filters, page) {
+page_main <- function(state, words, filters, view, page) {
   tags <- htmltools::tags
   t <- words$t
   now <- Sys.time()
@@ -98,13 +99,13 @@ page_main <- function(state, words, filters, page) {
                      tags$h2(id = "sources-heading", t("sources.title")), tags$p(t("sources.explained")), shiny::uiOutput("sources")),
         figure_card("shares", words, controls = tags$div(
           class = "control", tags$label(`for` = "compare", t("shares.by")),
-          tags$select(id = "compare", class = "form-select form-select-sm", lapply(c("age", "vaccine", "sex", "dose"), function(one) {
-            tags$option(value = one, name_dimension(one, words))
+          tags$select(id = "compare", class = "form-select form-select-sm", lapply(VIEW_CHOICES$compare, function(one) {
+            tags$option(value = one, selected = if (one == view$compare) NA, name_dimension(one, words))
           }))
         ), wide = TRUE)
       )
     ),
-    section("data", cell_page(words)),
+    section("data", cell_page(words, view$order)),
     section("methods", shiny::uiOutput("methods"))
   )
 }

@@ -8,6 +8,7 @@ dashboard_session <- function(store, settings, schedule) {
     table <- shiny::reactive(store$table() %||% empty_table())
     words <- shiny::reactive(words_in(lang, table()$dictionary))
     filters <- shiny::reactive(filters_of_inputs(input, table()$dictionary))
+    view <- shiny::reactive(read_view(list(compare = input$compare, order = input$order_by)))
     now <- shiny::reactive({
       shiny::invalidateLater(30000)
       Sys.time()
@@ -27,7 +28,7 @@ dashboard_session <- function(store, settings, schedule) {
       shiny::isolate({
         url <- paste0(session$clientData$url_protocol, "//", session$clientData$url_hostname,
                       if (nzchar(session$clientData$url_port)) ":", session$clientData$url_port,
-                      session$clientData$url_pathname, write_query(filters(), list(lang = lang)))
+                      session$clientData$url_pathname, write_query(filters(), c(list(lang = lang), unusual_view(view()))))
         c(file_notes(figure, table(), filters(), words(), settings$version, settings$data_kind == "synthetic", url, Sys.time()),
           if (vaccines) vaccine_lines(filters(), words()))
       })
@@ -35,7 +36,7 @@ dashboard_session <- function(store, settings, schedule) {
     figures <- list(
       trend = function() figure_trend(table(), filters(), words()),
       age_dose = function() figure_age_dose(table(), filters(), words()),
-      shares = function() figure_shares(table(), filters(), words(), compared_by(input$compare)),
+      shares = function() figure_shares(table(), filters(), words(), view()$compare),
       map = function() figure_map(table(), filters(), words(), now()),
       progression = function() figure_progression(table(), filters(), words()),
       on_time = function() figure_on_time(table(), filters(), words(), schedule),
@@ -47,15 +48,13 @@ dashboard_session <- function(store, settings, schedule) {
         figures[[id]]()
       }), notes, words)
     })
-    cell_server(input, output, session, table, filters, words, notes)
+    cell_server(input, output, session, table, filters, view, words, notes)
 
-    shiny::observe(session$sendCustomMessage("iidi-filters", write_query(filters())))
+    shiny::observe(session$sendCustomMessage("iidi-filters", write_query(filters(), unusual_view(view()))))
     shiny::observeEvent(input$reset, clear_inputs(session))
     keep_choices_current(session, input, table, words)
   }
 }
-
-compared_by <- function(asked) if (isTRUE(asked %in% c("age", "vaccine", "sex", "dose"))) asked else "age"
 
 # A newer table may know vaccines, places, doses or years that the page was sent without.
 keep_choices_current <- function(session, input, table, words) {

@@ -2,7 +2,7 @@
 (function () {
   "use strict";
 
-  // The address is the view: language and page from here, filters from the server.
+  // The address is the view: language and page from here, the rest from the server.
   let filters = null;
 
   function address(changes) {

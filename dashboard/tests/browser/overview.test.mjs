@@ -144,6 +144,22 @@ test("a shared address shows the same view to somebody else", () => visit(`?lang
   assert.match(await textOf(page, "#key-doses .key-more"), /Quebec · Vaccine: HPV-9 · Year: 2015–… · Dose: Dose 2/);
 }));
 
+test("by what is compared and in which order stand in the address, and come back with it", () => visit("?lang=en", async (page) => {
+  await page.selectOption("#compare", "dose");
+  await page.click('[data-page="data"]');
+  await page.selectOption("#order_by", "doses");
+  await idle(page);
+  assert.equal(new URL(page.url()).search, "?lang=en&page=data&compare=dose&order=doses");
+  await page.click("#language");
+  await idle(page);
+  const doses = plain(await page.locator("#cells tbody tr").evaluateAll((rows) => rows.map((row) => [row.lastElementChild.textContent]))).flat();
+  const most = answer.data.map((row) => row.Count ?? 0).sort((a, b) => b - a).slice(0, doses.length);
+  assert.deepEqual(doses, most.map((value) => sayFrench({ value, exact: true })));
+  await page.click('[data-page="overview"]');
+  assert.equal((await tableOf(page, "shares"))[1][0], "Dose 1");
+  assert.equal(await page.locator("#compare").inputValue(), "dose");
+}));
+
 test("an address with nonsense shows everything", () => visit("?lang=en&jurisdiction=ZZ&from=soon&vaccine=%3Cscript%3E", async (page) => {
   assert.equal(await textOf(page, "#key-doses .key-value"), say(sum(answer)));
 }));

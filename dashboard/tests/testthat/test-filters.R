@@ -13,6 +13,15 @@ test_that("a view survives its URL", {
   expect_equal(read_filters(query, dictionary), filters)
 })
 
+test_that("the other choices of a view survive its URL, and the usual ones are not in it", {
+  view <- list(compare = "dose", order = "doses")
+  query <- write_query(no_filters(), c(list(lang = "en"), unusual_view(view)))
+  expect_equal(query, "?lang=en&compare=dose&order=doses")
+  expect_equal(read_view(shiny::parseQueryString(query)), view)
+  expect_equal(read_view(list(compare = "height", order = NULL)), list(compare = "age", order = "jurisdiction"))
+  expect_length(unusual_view(read_view(list())), 0)
+})
+
 test_that("what the data do not know is dropped", {
   expect_equal(read_filters("?jurisdiction=XX&vaccine=1&age=old&from=1066&to=soon&dose=9", dictionary), no_filters())
   expect_equal(read_filters("", dictionary), no_filters())
