@@ -20,7 +20,7 @@ dashboard_page <- function(request, store, settings, theme) {
   view <- read_view(query)
   page <- if (isTRUE(query$page %in% PAGES)) query$page else PAGES[1]
   bslib::page(
-    title = words$t("title"), lang = lang, theme = theme,
+    title = page_title(page, words), lang = lang, theme = theme,
     htmltools::tags$head(
       htmltools::tags$meta(`http-equiv` = "Content-Security-Policy", content = CONTENT_POLICY),
       htmltools::tags$meta(name = "referrer", content = "no-referrer"),
@@ -39,6 +39,9 @@ dashboard_page <- function(request, store, settings, theme) {
     page_footer(words, settings)
   )
 }
+
+# What the browser calls a page.
+page_title <- function(name, words) paste(words$t(paste0("page.", name)), words$t("title"), sep = " \u2013 ")
 
 empty_table <- function() {
   read_answer('{"data": [], "sources": [], "margins": [], "dictionary": {"age_groups": [], "vaccines": [], "jurisdictions": []}}')
@@ -75,7 +78,7 @@ page_main <- function(state, words, filters, view, page) {
   t <- words$t
   now <- Sys.time()
   section <- function(name, ...) {
-    tags$div(class = "page", id = paste0("page-", name), `data-title` = t(paste0("page.", name)),
+    tags$div(class = "page", id = paste0("page-", name), `data-title` = page_title(name, words),
              hidden = if (name != page) NA, tags$h1(tabindex = "-1", t(paste0("page.", name))), ...)
   }
   tags$main(

@@ -33,6 +33,7 @@
 
   function show(page) {
     document.querySelectorAll(".page").forEach(function (one) { one.hidden = one.id !== "page-" + page; });
+    document.title = document.getElementById("page-" + page).dataset.title;
     document.querySelectorAll("[data-page]").forEach(function (one) {
       if (one.dataset.page === page) one.setAttribute("aria-current", "page");
       else one.removeAttribute("aria-current");

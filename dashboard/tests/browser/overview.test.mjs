@@ -275,8 +275,10 @@ test("the CSV of the cells holds every released row in view", () => visit(`?lang
 }));
 
 test("pages change without a reload, and back returns", () => visit(`?lang=en&vaccine=${MMR}`, async (page) => {
+  assert.equal(await page.title(), "Overview – Immunization in Canada: the national table");
   await page.click('[data-page="data"]');
   await page.locator("#cells table").waitFor();
+  assert.equal(await page.title(), "Data – Immunization in Canada: the national table");
   assert.equal(new URL(page.url()).searchParams.get("page"), "data");
   assert.equal(new URL(page.url()).searchParams.get("vaccine"), MMR);
   const first = await textOf(page, "#cells tbody tr:first-child");
@@ -286,6 +288,10 @@ test("pages change without a reload, and back returns", () => visit(`?lang=en&va
   assert.match(await textOf(page, "#page_number"), /^Page 2 of /);
   await page.goBack();
   await page.locator("#page-overview").waitFor({ state: "visible" });
+  assert.equal(await page.title(), "Overview – Immunization in Canada: the national table");
+  await page.goto(`${world.url}?lang=fr&page=methods`);
+  await idle(page);
+  assert.equal(await page.title(), "Méthodes – L’immunisation au Canada\u00a0: tableau national");
 }));
 
 test("everything is reached and used by keyboard alone", () => visit("?lang=en", async (page) => {
