@@ -29,7 +29,14 @@ say_problem <- function(sources, words) {
     `release-invalid` = words$t("source.invalid"), `release-outdated` = words$t("source.outdated"),
     `source-suspended` = words$t("source.suspended"), internal = words$t("source.internal")
   )
-  ifelse(sources$problem %in% names(known), unname(known[sources$problem]), ifelse(is.na(sources$detail), sources$problem, sources$detail))
+  # The federator has one code for three things; only one of them is that nobody answers.
+  finer <- c(
+    `it has not been asked yet` = words$t("source.not_asked"),
+    `its aggregator has no release to give at present` = words$t("source.no_release")
+  )
+  is_finer <- sources$problem %in% "peer-unreachable" & sources$detail %in% names(finer)
+  told <- ifelse(is.na(sources$detail), sources$problem, sources$detail)
+  ifelse(is_finer, unname(finer[sources$detail]), ifelse(sources$problem %in% names(known), unname(known[sources$problem]), told))
 }
 
 # The warnings above every page, the worst first: list(level, text).

@@ -42,6 +42,11 @@ test_that("a source's problem and release are read, and said in the reader's lan
   expect_equal(say_problem(sources, words_in("fr", table$dictionary)), c(NA, NA, "ne répond pas"))
   expect_equal(say_problem(data.frame(problem = "internal", detail = "a fault"), words_in("fr", table$dictionary)),
                "le fédérateur a eu une défaillance interne")
+  waiting <- data.frame(problem = "peer-unreachable", detail = c(
+    "it has not been asked yet", "its aggregator has no release to give at present", "its aggregator could not be reached", NA
+  ))
+  expect_equal(say_problem(waiting, words_in("en", table$dictionary)),
+               c("has not been asked yet", "has no release to give at present", "does not answer", "does not answer"))
   expect_equal(say_status(c("stale", "half-asleep"), words_in("fr", table$dictionary)), c("données anciennes", "état inconnu"))
   odd <- data.frame(problem = "new-code", detail = "something else")
   expect_equal(say_problem(odd, words_in("fr", table$dictionary)), "something else")
