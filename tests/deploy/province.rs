@@ -106,7 +106,7 @@ pub fn binaries() -> PathBuf {
     }
     let built = Command::new(env!("CARGO"))
         .args(["build", "--quiet", "--locked", "--bins", "--package", "iidictl"])
-        .args(["--package", "outbound-transfer", "--package", "inbound-transfer", "--package", "aggregator"])
+        .args(wiring::programs().iter().flat_map(|program| ["--package", program]))
         .current_dir(repository())
         .status()
         .expect("cargo runs");

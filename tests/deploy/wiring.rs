@@ -1,6 +1,6 @@
 //! Every name that is used is there: ports, selectors, secrets, keys, files that a configuration names.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::process::Command;
 
@@ -378,6 +378,16 @@ fn environment(container: &Value, objects: &[Object]) -> Vec<(String, String)> {
 
 /// Deployments whose program reads no configuration file of ours.
 const WITHOUT_FILE: [&str; 2] = ["hapi-fhir", "dashboard"];
+
+/// Our programs that a cluster runs, as they are deployed.
+pub fn programs() -> BTreeSet<String> {
+    let folders = namespaces();
+    let deployed = folders.iter().flat_map(|(_, objects)| objects.iter());
+    deployed
+        .filter(|run| run.kind() == "Deployment" && !WITHOUT_FILE.contains(&run.name()))
+        .map(|run| run.name().to_owned())
+        .collect()
+}
 
 #[test]
 fn the_programs_accept_their_rendered_configuration() {
