@@ -1,9 +1,10 @@
 //! Every folder renders, by both doors' rules, and codes that YAML misreads are quoted.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::objects::{render_text, repository};
+use crate::objects::{documents, render_text, repository};
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("the folder is there").flatten() {
@@ -41,6 +42,33 @@ fn every_kustomization_renders_alike_with_both_load_restrictors() {
         rendered += 1;
     }
     assert!(rendered > 20, "only {rendered} folders were found");
+}
+
+/// The folders that the kustomizations of a tree name under one of their keys.
+fn named(key: &str) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    for path in manifests().iter().filter(|path| path.ends_with("kustomization.yaml")) {
+        let text = fs::read_to_string(path).expect("it is text");
+        let folder = path.parent().expect("it stands in a folder");
+        for entry in documents(&text).iter().flat_map(|object| object.list(&format!("/{key}"))) {
+            found.extend(folder.join(entry.as_str().expect("a path is text")).canonicalize().ok());
+        }
+    }
+    found
+}
+
+#[test]
+fn every_component_is_used() {
+    let used = named("components");
+    let mut seen = 0;
+    for path in manifests().iter().filter(|path| path.ends_with("kustomization.yaml")) {
+        if fs::read_to_string(path).expect("it is text").contains("kind: Component") {
+            let folder = path.parent().and_then(|folder| folder.canonicalize().ok()).expect("a folder");
+            assert!(used.contains(&folder), "nobody uses {}", folder.display());
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "only {seen} components were found");
 }
 
 /// What YAML 1.1 takes for a truth value or a number where it stands bare.

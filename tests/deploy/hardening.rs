@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::objects::{Object, list, namespaces, production, render, text};
+use crate::objects::{DEVELOPMENT, Object, PLATFORM, list, namespaces, production, provinces, render, text};
 
 type Rule = (&'static str, fn(&Object, &[Object]) -> Vec<String>);
 
@@ -338,6 +338,41 @@ fn each_rule_bites() {
     for (rule, _) in RULES {
         assert!(breaks.iter().any(|(claimed, ..)| rule.starts_with(claimed)), "nothing breaks: {rule}");
     }
+}
+
+/// The storage classes that an object's disks ask for.
+fn classes(object: &Object) -> Vec<&str> {
+    match object.kind() {
+        "Cluster" => ["/spec/storage/storageClass", "/spec/walStorage/storageClass"]
+            .map(|pointer| object.text(pointer))
+            .to_vec(),
+        "StatefulSet" => object
+            .list("/spec/volumeClaimTemplates")
+            .iter()
+            .map(|claim| text(&claim["spec"], "storageClassName"))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+#[test]
+fn data_lies_on_disks_that_are_kept_and_locked() {
+    let platform = render(PLATFORM);
+    let mut seen = 0;
+    for (folder, objects) in namespaces() {
+        for (object, class) in objects.iter().flat_map(|o| classes(o).into_iter().map(move |c| (o, c))) {
+            if folder.starts_with(DEVELOPMENT) {
+                assert_eq!(class, "", "{folder} {object} asks for what a small cluster has not");
+                continue;
+            }
+            let made = platform.iter().find(|o| o.kind() == "StorageClass" && o.name() == class);
+            let made = made.unwrap_or_else(|| panic!("{object}: no class {class:?}"));
+            assert_eq!(made.text("/reclaimPolicy"), "Retain", "{made}");
+            assert!(made.text("/parameters/disk-encryption-kms-key").starts_with("projects/"), "{made}");
+            seen += 1;
+        }
+    }
+    assert_eq!(seen, provinces().len() * 3 + 2, "two disks of a database each, and Redis's");
 }
 
 #[test]
