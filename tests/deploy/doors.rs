@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::process::Command;
 
 use crate::objects::{
     FEDERAL, Object, PLATFORM, REGISTRY, documents, list, overlay, provinces, render, repository, text,
@@ -65,7 +66,7 @@ fn argo_folders() -> BTreeMap<String, String> {
 fn flux_folders() -> BTreeMap<String, String> {
     flux()
         .iter()
-        .filter(|object| object.kind() == "Kustomization")
+        .filter(|object| object.kind() == "Kustomization" && object.name() != "root")
         .map(|object| {
             (object.name().to_owned(), object.text("/spec/path").trim_start_matches("./").to_owned())
         })
@@ -82,6 +83,33 @@ fn both_doors_lead_to_the_same_folders() {
         .chain([FEDERAL, PLATFORM, REGISTRY].map(str::to_owned))
         .collect();
     assert_eq!(argo.into_values().collect::<BTreeSet<_>>(), expected);
+}
+
+#[test]
+fn each_door_follows_its_own_folder() {
+    let root = documents(&fs::read_to_string(repository().join("argocd/root.yaml")).expect("it is there"));
+    assert_eq!(root[0].text("/spec/source/path"), "argocd");
+    let flux = flux();
+    let root = flux.iter().find(|object| object.kind() == "Kustomization" && object.name() == "root");
+    let root = root.expect("Flux keeps its own folder, or a merged province is not picked up");
+    assert_eq!(root.text("/spec/path"), "./deploy/flux/clusters/prod");
+    let source = flux.iter().find(|object| object.kind() == "GitRepository").expect("a source");
+    // Git's own word on what the source leaves out: it takes nothing up again below a folder that is left out.
+    let tree = tempfile::tempdir().expect("a folder can be made");
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").arg("-C").arg(tree.path()).args(arguments).output();
+        output.expect("git runs").status.success()
+    };
+    assert!(git(&["init", "--quiet"]));
+    fs::write(tree.path().join(".gitignore"), source.text("/spec/ignore")).expect("it can be written");
+    let is_left_out = |path: &str| git(&["check-ignore", "--quiet", "--no-index", path]);
+    for object in flux.iter().filter(|object| object.kind() == "Kustomization") {
+        assert_eq!(*object.at("/spec/sourceRef/name"), source.name(), "{object}");
+        assert_eq!(object.text("/spec/deletionPolicy"), "Orphan", "{object} takes along what it kept");
+        let path = object.text("/spec/path").trim_start_matches("./");
+        assert!(!is_left_out(&format!("{path}/any.yaml")), "{object}: {path} is not in the source");
+    }
+    assert!(is_left_out("crates/any.yaml") && is_left_out("deploy/local/any.yaml"));
 }
 
 #[test]
