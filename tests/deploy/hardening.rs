@@ -242,11 +242,22 @@ fn enforcing(object: &Object, all: &[Object]) -> Vec<String> {
         fail(!matches!(label("iidi.phac-aspc.gc.ca/role"), Some("pt" | "phac")), "it has no role"),
         fail(!has("ResourceQuota") || !has("LimitRange"), "nothing bounds it"),
         fail(
+            !all.iter().any(|other| denies(other, object.name())),
+            "the network does not begin with a refusal",
+        ),
+        fail(
             quota["services.loadbalancers"] != "0" || quota["services.nodeports"] != "0",
             "doors to the outside",
         ),
     ];
     found.into_iter().flatten().collect()
+}
+
+/// Whether a network policy refuses everything, in and out, to every pod of a namespace.
+fn denies(policy: &Object, namespace: &str) -> bool {
+    policy.kind() == "NetworkPolicy"
+        && policy.namespace() == namespace
+        && *policy.at("/spec") == json!({"podSelector": {}, "policyTypes": ["Ingress", "Egress"]})
 }
 
 #[test]
@@ -324,6 +335,12 @@ fn each_rule_bites() {
         ),
         ("namespaces enforce", find("Namespace", "on"), "/metadata/labels", json!({})),
         ("namespaces enforce", find("ResourceQuota", "jurisdiction"), "/spec/hard", json!({})),
+        (
+            "namespaces enforce",
+            find("NetworkPolicy", "default-deny"),
+            "/spec/podSelector",
+            json!({"matchLabels": {"app.kubernetes.io/name": "redis"}}),
+        ),
     ];
     assert_eq!(violations(&good), Vec::<String>::new());
     for (rule, position, pointer, value) in breaks {

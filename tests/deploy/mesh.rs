@@ -16,38 +16,55 @@ fn principal(place: &Place) -> Option<String> {
     place.is_meshed.then(|| format!("cluster.local/ns/{}/sa/{}", place.namespace, place.account))
 }
 
+/// The policies of a kind that select a place; one without a selector selects its whole namespace.
 fn policies<'a>(world: &'a World, kind: &'a str, to: &'a Place) -> impl Iterator<Item = &'a Object> {
     world.objects.iter().filter(move |object| {
-        let selector = object.at("/spec/selector/matchLabels").as_object();
         object.kind() == kind
             && object.namespace() == to.namespace
-            && selector.is_some_and(|wanted| {
-                wanted.get("app.kubernetes.io/name") == Some(&Value::from(to.name.as_str()))
-            })
+            && to.has_labels(object.at("/spec/selector/matchLabels"))
     })
 }
 
-/// Whether the mesh lets a caller in, and by a rule that names callers.
+/// A policy without an action allows.
+fn action(policy: &Object) -> &str {
+    policy.at("/spec/action").as_str().unwrap_or("ALLOW")
+}
+
+/// Whether an operation is on a port; one that names no port is on all.
+fn is_on(operation: &Value, port: u64) -> bool {
+    let ports = operation["operation"]["ports"].as_array();
+    ports.is_none_or(|ports| ports.iter().any(|wanted| wanted.as_str() == Some(&port.to_string())))
+}
+
+/// Whether a source of a rule names a caller: nothing if it names callers by what we do not read, so anybody.
+fn is_caller(source: &Value, from: &Place) -> Option<bool> {
+    let source = &source["source"];
+    if let Some(principals) = source["principals"].as_array() {
+        let own = principal(from);
+        let named = |own: &String| principals.iter().filter_map(Value::as_str).any(|one| names(one, own));
+        return Some(own.as_ref().is_some_and(named));
+    }
+    let namespaces = source["namespaces"].as_array()?;
+    Some(from.is_meshed && namespaces.iter().any(|one| one.as_str() == Some(&from.namespace)))
+}
+
+/// Whether the mesh lets a caller in, and by a rule that names callers. What a rule leaves out, it allows.
 fn admits(world: &World, from: &Place, to: &Place, port: u64) -> Option<bool> {
     let rules = policies(world, "AuthorizationPolicy", to)
-        .filter(|policy| policy.text("/spec/action") == "ALLOW")
+        .filter(|policy| action(policy) == "ALLOW")
         .flat_map(|policy| policy.list("/spec/rules"));
     let mut admitted = None;
     for rule in rules {
-        let ports = list(&rule["to"]).iter().flat_map(|to| list(&to["operation"]["ports"]));
-        if !ports.into_iter().any(|wanted| wanted.as_str() == Some(&port.to_string())) {
+        let operations = list(&rule["to"]);
+        if !operations.is_empty() && !operations.iter().any(|operation| is_on(operation, port)) {
             continue;
         }
-        let callers: Vec<&str> = list(&rule["from"])
-            .iter()
-            .flat_map(|from| list(&from["source"]["principals"]))
-            .filter_map(Value::as_str)
-            .collect();
-        if callers.is_empty() {
-            admitted = admitted.or(Some(false));
-        } else if principal(from)
-            .is_some_and(|principal| callers.iter().any(|caller| names(caller, &principal)))
-        {
+        let sources = list(&rule["from"]);
+        let callers: Vec<Option<bool>> = sources.iter().map(|source| is_caller(source, from)).collect();
+        if callers.is_empty() || callers.contains(&None) {
+            return Some(false);
+        }
+        if callers.contains(&Some(true)) {
             admitted = Some(true);
         }
     }
@@ -72,7 +89,7 @@ pub fn problems(world: &World) -> Vec<String> {
                 Some(true) if !is_open && !is_stranger => {
                     found.push(format!("the mesh admits {from} to {to}:{port} and the network does not"));
                 }
-                Some(false) if is_open && !is_permissive(world, to, *port) => {
+                Some(false) if !is_permissive(world, to, *port) => {
                     found.push(format!("anybody may call {to}:{port}, which is not excepted"));
                 }
                 _ => {}
@@ -96,6 +113,17 @@ pub fn problems(world: &World) -> Vec<String> {
             .is_none_or(|o| o.at("/spec").as_object().is_none_or(|s| !s.is_empty()))
         {
             found.push(format!("{namespace} does not begin with a refusal"));
+        }
+    }
+    for object in &world.objects {
+        match object.kind() {
+            "PeerAuthentication" if object.text("/spec/mtls/mode") != "STRICT" => {
+                found.push(format!("{object} is not strict"));
+            }
+            "AuthorizationPolicy" if action(object) != "ALLOW" => {
+                found.push(format!("{object}: nobody here reads {}", action(object)));
+            }
+            _ => {}
         }
     }
     // Who calls a store by TLS of its own must not be wrapped once more.
@@ -144,6 +172,23 @@ fn a_disagreement_is_noticed() {
             "/spec/rules/0/to/0/operation/ports",
             serde_json::json!(["9101"]),
         ),
+        ("AuthorizationPolicy", "hapi-fhir", "/spec/rules", serde_json::json!([{}])),
+        (
+            "AuthorizationPolicy",
+            "hapi-fhir",
+            "/spec/rules/0/from/0/source",
+            serde_json::json!({"notPrincipals": ["x"]}),
+        ),
+        ("AuthorizationPolicy", "hapi-fhir", "/spec/action", "DENY".into()),
+        // Without ports: all of them; without a selector and an action: all pods, allowed.
+        ("AuthorizationPolicy", "inbound-transfer-gateway", "/spec/rules/0/to", serde_json::json!([])),
+        (
+            "AuthorizationPolicy",
+            "inbound-transfer-metrics",
+            "/spec",
+            serde_json::json!({"rules": [{"from": [{"source": {"namespaces": ["on"]}}]}]}),
+        ),
+        ("PeerAuthentication", "outbound-transfer", "/spec/mtls/mode", "PERMISSIVE".into()),
         ("AuthorizationPolicy", "deny-all", "/spec", serde_json::json!({"action": "ALLOW"})),
         ("PeerAuthentication", "strict", "/spec/mtls/mode", "PERMISSIVE".into()),
         ("PeerAuthentication", "aggregator", "/spec/portLevelMtls", serde_json::json!({})),

@@ -167,23 +167,25 @@ impl World {
         self.policies.iter().filter(move |policy| {
             policy.namespace() == place.namespace
                 && selects(policy.at("/spec/podSelector"), &place.labels)
-                && policy.list("/spec/policyTypes").iter().any(|kind| kind == direction)
+                && is_about(policy, direction)
         })
     }
 
-    /// Whether a connection may be opened.
+    /// Whether a connection may be opened. A pod that no policy selects for a direction is open in it.
     pub fn is_open(&self, from: &Place, to: &Place, port: &(String, u64)) -> bool {
         let one_way = |place: &Place, other: &Place, direction: &str, rules: &str, peers: &str| {
             if !place.is_ours {
                 return true; // others have policies of their own
             }
-            self.selecting(place, direction).any(|policy| {
-                policy.list(&format!("/spec/{rules}")).iter().any(|rule| {
-                    let peers = list(&rule[peers]);
-                    let names = peers.iter().any(|peer| is_peer(peer, place, other));
-                    (names || peers.is_empty()) && is_port(list(&rule["ports"]), port)
+            let mut selecting = self.selecting(place, direction).peekable();
+            selecting.peek().is_none()
+                || selecting.any(|policy| {
+                    policy.list(&format!("/spec/{rules}")).iter().any(|rule| {
+                        let peers = list(&rule[peers]);
+                        let names = peers.iter().any(|peer| is_peer(peer, place, other));
+                        (names || peers.is_empty()) && is_port(list(&rule["ports"]), port)
+                    })
                 })
-            })
         };
         one_way(from, to, "Egress", "egress", "to") && one_way(to, from, "Ingress", "ingress", "from")
     }
@@ -201,6 +203,13 @@ impl World {
     }
 }
 
+impl Place {
+    /// Whether it has all labels of a mesh's selector; without one, everything is selected.
+    pub fn has_labels(&self, wanted: &Value) -> bool {
+        wanted.as_object().into_iter().flatten().all(|(key, value)| self.labels.get(key) == Some(value))
+    }
+}
+
 impl std::fmt::Display for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.namespace.is_empty() {
@@ -208,6 +217,14 @@ impl std::fmt::Display for Place {
         } else {
             write!(f, "{} {}", self.namespace, self.name)
         }
+    }
+}
+
+/// Whether a policy is about a direction: without a word of its own, about what comes in and what it has rules for.
+fn is_about(policy: &Object, direction: &str) -> bool {
+    match policy.at("/spec").get("policyTypes") {
+        Some(kinds) => list(kinds).iter().any(|kind| kind == direction),
+        None => direction == "Ingress" || policy.at("/spec").get("egress").is_some(),
     }
 }
 
@@ -385,6 +402,12 @@ fn the_evaluator_knows_the_corners_of_network_policies() {
         )
     };
     assert_eq!(ingress(json!([])), Vec::<String>::new());
+    // Selected by none, or for what goes out only: open. A policy that does not say is about what comes in.
+    let all = ["x one:80", "x one:90", "x two:80", "x two:90", "y one:80", "y one:90"];
+    let other = json!({"matchLabels": {"app.kubernetes.io/name": "one"}});
+    assert_eq!(to_two(json!({"podSelector": other, "policyTypes": ["Ingress"]})), all);
+    assert_eq!(to_two(json!({"podSelector": {}, "policyTypes": ["Egress"]})), all);
+    assert_eq!(to_two(json!({"podSelector": {}})), Vec::<String>::new());
     assert_eq!(
         ingress(json!([{"from": [{"podSelector": {}}], "ports": [{"port": "a"}]}])),
         ["x one:80", "x two:80"]
