@@ -215,7 +215,8 @@ fn secrets(object: &Object, _: &[Object]) -> Vec<String> {
     fail(object.kind() == "Secret", "a Secret").into_iter().chain(inline).chain(looks).collect()
 }
 
-fn words(value: &Value, found: &mut Vec<String>) {
+/// All texts in a value.
+pub fn words(value: &Value, found: &mut Vec<String>) {
     match value {
         Value::String(text) => found.push(text.clone()),
         Value::Array(items) => items.iter().for_each(|item| words(item, found)),

@@ -1,6 +1,7 @@
 //! The deployment, rendered as a cluster would get it and held against rules. Needs no cluster and no stack; the
 //! tools come from deploy/local/tools.sh.
 
+mod addresses;
 mod alerts;
 mod doors;
 mod folders;
