@@ -3,6 +3,7 @@
 
 mod addresses;
 mod alerts;
+mod cluster;
 mod doors;
 mod folders;
 mod hardening;

@@ -85,7 +85,7 @@ fn definitions() -> Option<Vec<Value>> {
     (!all.is_empty()).then_some(all)
 }
 
-fn is_custom(object: &Object) -> bool {
+pub fn is_custom(object: &Object) -> bool {
     let own = ["", "apps", "batch", "policy"];
     !own.contains(&object.group()) && !object.group().ends_with(".k8s.io")
 }
