@@ -2,18 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use crate::objects::{
-    FEDERAL, Object, PLATFORM, REGISTRY, documents, list, overlay, provinces, render, repository, text,
+    FEDERAL, Object, PLATFORM, REGISTRY, documents, list, overlay, provinces_of, render, render_of,
+    repository, text,
 };
+use crate::province::with_a_new_province;
 
-fn argo() -> Vec<Object> {
-    render("argocd").to_vec()
+fn argo(tree: &Path) -> Vec<Object> {
+    render_of(tree, "argocd").to_vec()
 }
 
-fn flux() -> Vec<Object> {
-    let folder = fs::read_dir(repository().join("deploy/flux/clusters/prod")).expect("it is there");
+fn flux(tree: &Path) -> Vec<Object> {
+    let folder = fs::read_dir(tree.join("deploy/flux/clusters/prod")).expect("it is there");
     let mut texts: Vec<String> =
         folder.flatten().map(|file| fs::read_to_string(file.path()).expect("it is text")).collect();
     texts.sort();
@@ -21,12 +24,12 @@ fn flux() -> Vec<Object> {
 }
 
 /// The folders that the generator of an `ApplicationSet` finds.
-fn generated(set: &Object) -> BTreeMap<String, String> {
+fn generated(tree: &Path, set: &Object) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for generator in set.list("/spec/generators") {
         for directory in list(&generator["git"]["directories"]) {
             let parent = text(directory, "path").strip_suffix("/*").expect("one level below a folder");
-            for folder in fs::read_dir(repository().join(parent)).expect("it is there").flatten() {
+            for folder in fs::read_dir(tree.join(parent)).expect("it is there").flatten() {
                 let name = folder.file_name().to_string_lossy().into_owned();
                 if folder.path().is_dir() {
                     found.insert(name.clone(), format!("{parent}/{name}"));
@@ -38,15 +41,15 @@ fn generated(set: &Object) -> BTreeMap<String, String> {
 }
 
 /// The folders of the tree that Argo CD applies, by the name of the application.
-fn argo_folders() -> BTreeMap<String, String> {
+fn argo_folders(tree: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    for object in argo() {
+    for object in argo(tree) {
         match object.kind() {
             "Application" if object.at("/spec/source/chart").is_null() => {
                 found.insert(object.name().to_owned(), object.text("/spec/source/path").to_owned());
             }
             "ApplicationSet" => {
-                for (name, path) in generated(&object) {
+                for (name, path) in generated(tree, &object) {
                     let fill = |template: &str| {
                         template.replace("{{.path.basename}}", &name).replace("{{.path.path}}", &path)
                     };
@@ -63,8 +66,8 @@ fn argo_folders() -> BTreeMap<String, String> {
     found
 }
 
-fn flux_folders() -> BTreeMap<String, String> {
-    flux()
+fn flux_folders(tree: &Path) -> BTreeMap<String, String> {
+    flux(tree)
         .iter()
         .filter(|object| object.kind() == "Kustomization" && object.name() != "root")
         .map(|object| {
@@ -75,9 +78,15 @@ fn flux_folders() -> BTreeMap<String, String> {
 
 #[test]
 fn both_doors_lead_to_the_same_folders() {
-    let argo = argo_folders();
-    assert_eq!(argo, flux_folders());
-    let expected: BTreeSet<String> = provinces()
+    for tree in [repository(), with_a_new_province()] {
+        lead_to_the_same_folders(tree);
+    }
+}
+
+fn lead_to_the_same_folders(tree: &Path) {
+    let argo = argo_folders(tree);
+    assert_eq!(argo, flux_folders(tree));
+    let expected: BTreeSet<String> = provinces_of(tree)
         .iter()
         .map(|province| overlay(province))
         .chain([FEDERAL, PLATFORM, REGISTRY].map(str::to_owned))
@@ -89,7 +98,7 @@ fn both_doors_lead_to_the_same_folders() {
 fn each_door_follows_its_own_folder() {
     let root = documents(&fs::read_to_string(repository().join("argocd/root.yaml")).expect("it is there"));
     assert_eq!(root[0].text("/spec/source/path"), "argocd");
-    let flux = flux();
+    let flux = flux(repository());
     let root = flux.iter().find(|object| object.kind() == "Kustomization" && object.name() == "root");
     let root = root.expect("Flux keeps its own folder, or a merged province is not picked up");
     assert_eq!(root.text("/spec/path"), "./deploy/flux/clusters/prod");
@@ -114,7 +123,7 @@ fn each_door_follows_its_own_folder() {
 
 #[test]
 fn neither_door_changes_what_is_rendered() {
-    for object in flux().iter().filter(|object| object.kind() == "Kustomization") {
+    for object in flux(repository()).iter().filter(|object| object.kind() == "Kustomization") {
         for key in [
             "postBuild",
             "patches",
@@ -127,7 +136,7 @@ fn neither_door_changes_what_is_rendered() {
             assert!(object.at("/spec").get(key).is_none(), "{object} sets {key}");
         }
     }
-    for object in argo() {
+    for object in argo(repository()) {
         for source in ["/spec/source", "/spec/template/spec/source"] {
             assert!(object.at(source).get("kustomize").is_none(), "{object} changes what it applies");
         }
@@ -136,20 +145,26 @@ fn neither_door_changes_what_is_rendered() {
 
 #[test]
 fn every_folder_is_a_jurisdiction_of_the_directory_and_the_other_way_round() {
-    let registry = render(REGISTRY);
+    for tree in [repository(), with_a_new_province()] {
+        match_the_directory(tree);
+    }
+}
+
+fn match_the_directory(tree: &Path) {
+    let registry = render_of(tree, REGISTRY);
     let codes: BTreeSet<String> = registry
         .iter()
         .filter(|object| object.kind() == "Jurisdiction" && object.text("/spec/role") == "pt")
         .filter(|object| object.text("/spec/gateway/inbound_transfer").contains(".svc.cluster.local")) // in this cluster
         .map(|object| object.name().to_owned())
         .collect();
-    assert_eq!(codes, provinces().into_iter().collect());
+    assert_eq!(codes, provinces_of(tree).into_iter().collect());
     for object in registry.iter().filter(|object| object.kind() == "Jurisdiction") {
         let folder =
             if object.text("/spec/role") == "pt" { overlay(object.name()) } else { FEDERAL.to_owned() };
         let identities = object.at("/spec/identities").as_object().expect("it has identities");
         // Whom other jurisdictions meet: who serves none of them, as the dashboard, is not in the directory.
-        let certificates: BTreeSet<String> = render(&folder)
+        let certificates: BTreeSet<String> = render_of(tree, &folder)
             .iter()
             .filter(|object| object.kind() == "Certificate")
             .filter(|object| object.list("/spec/usages").iter().any(|usage| usage == "server auth"))
@@ -159,7 +174,7 @@ fn every_folder_is_a_jurisdiction_of_the_directory_and_the_other_way_round() {
         let said: BTreeSet<String> =
             identities.values().map(|id| id.as_str().expect("text").to_owned()).collect();
         assert_eq!(said, certificates, "{object}");
-        let names: BTreeSet<String> = render(&folder)
+        let names: BTreeSet<String> = render_of(tree, &folder)
             .iter()
             .filter(|object| object.kind() == "Certificate")
             .flat_map(|object| object.list("/spec/dnsNames").to_vec())
@@ -178,7 +193,7 @@ fn every_folder_is_a_jurisdiction_of_the_directory_and_the_other_way_round() {
 
 #[test]
 fn what_depends_comes_later() {
-    let order: BTreeMap<String, Vec<String>> = flux()
+    let order: BTreeMap<String, Vec<String>> = flux(repository())
         .iter()
         .filter(|object| object.kind() == "Kustomization")
         .map(|object| {
@@ -200,7 +215,7 @@ fn what_depends_comes_later() {
     let wave =
         |object: &Object| object.annotation("argocd.argoproj.io/sync-wave").parse::<i64>().expect("a wave");
     let waves: BTreeMap<String, i64> =
-        argo().iter().map(|object| (object.name().to_owned(), wave(object))).collect();
+        argo(repository()).iter().map(|object| (object.name().to_owned(), wave(object))).collect();
     for (earlier, later) in [
         ("platform", "cert-manager"),
         ("cert-manager", "trust-manager"),
@@ -226,7 +241,7 @@ fn what_depends_comes_later() {
 
 #[test]
 fn the_project_allows_what_a_jurisdiction_holds_and_no_more() {
-    let argo = argo();
+    let argo = argo(repository());
     let project =
         argo.iter().find(|object| object.kind() == "AppProject" && object.name() == "jurisdictions");
     let project = project.expect("the project");

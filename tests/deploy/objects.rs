@@ -127,20 +127,29 @@ pub fn render_text(tree: &Path, folder: &str, is_restricted: bool) -> Result<Str
 
 /// Renders a folder of the repository, once.
 pub fn render(folder: &str) -> Arc<Vec<Object>> {
-    static RENDERED: LazyLock<Mutex<BTreeMap<String, Arc<Vec<Object>>>>> = LazyLock::new(Mutex::default);
+    render_of(repository(), folder)
+}
+
+/// Renders a folder of a tree, once.
+pub fn render_of(tree: &Path, folder: &str) -> Arc<Vec<Object>> {
+    static RENDERED: LazyLock<Mutex<BTreeMap<PathBuf, Arc<Vec<Object>>>>> = LazyLock::new(Mutex::default);
     let mut rendered = RENDERED.lock().expect("nobody panics while rendering");
-    if let Some(objects) = rendered.get(folder) {
+    if let Some(objects) = rendered.get(&tree.join(folder)) {
         return objects.clone();
     }
-    let text = render_text(repository(), folder, true).unwrap_or_else(|error| panic!("{folder}: {error}"));
+    let text = render_text(tree, folder, true).unwrap_or_else(|error| panic!("{folder}: {error}"));
     let objects = Arc::new(documents(&text));
-    rendered.insert(folder.to_owned(), objects.clone());
+    rendered.insert(tree.join(folder), objects.clone());
     objects
 }
 
 /// The provinces' folders, in order.
 pub fn provinces() -> Vec<String> {
-    let folders = std::fs::read_dir(repository().join("kustomize/overlays/pt")).expect("there are provinces");
+    provinces_of(repository())
+}
+
+pub fn provinces_of(tree: &Path) -> Vec<String> {
+    let folders = std::fs::read_dir(tree.join("kustomize/overlays/pt")).expect("there are provinces");
     let mut names: Vec<String> =
         folders.flatten().map(|folder| folder.file_name().to_string_lossy().into_owned()).collect();
     names.sort();
@@ -153,10 +162,14 @@ pub fn overlay(province: &str) -> String {
 
 /// Everything that a production cluster holds of ours.
 pub fn production() -> Vec<Object> {
-    let provinces = provinces();
+    production_of(repository())
+}
+
+pub fn production_of(tree: &Path) -> Vec<Object> {
+    let provinces = provinces_of(tree);
     let overlays = provinces.iter().map(|province| overlay(province));
     let others = [FEDERAL, PLATFORM, REGISTRY].map(str::to_owned);
-    overlays.chain(others).flat_map(|folder| render(&folder).to_vec()).collect()
+    overlays.chain(others).flat_map(|folder| render_of(tree, &folder).to_vec()).collect()
 }
 
 /// The folders that namespaces are made from: each province, the federal side, and those of development.

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
 
-use crate::objects::{Object, documents, overlay, render, render_text, repository};
-use crate::{hardening, mesh, network, wiring};
+use crate::objects::{Object, overlay, render, render_of, repository};
+use crate::{addresses, hardening, mesh, network, wiring};
 
 /// Where two provinces may differ: kind and place.
 const IDENTITY: &[(&str, &str)] = &[
@@ -128,41 +129,40 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// A copy of the tree, with the province `ZZ` as iidictl writes it; made once.
+pub fn with_a_new_province() -> &'static Path {
+    static TREE: LazyLock<PathBuf> = LazyLock::new(|| {
+        let tree = Path::new(env!("CARGO_TARGET_TMPDIR")).join("with-a-new-province");
+        let _ = fs::remove_dir_all(&tree);
+        for folder in ["kustomize", "deploy/flux", "argocd"] {
+            copy(&repository().join(folder), &tree.join(folder));
+        }
+        let names = ["--name-en", "Zedland", "--name-fr", "Zède", "--login", "login.zz.example"];
+        let mut onboard = Command::new(binaries().join("iidictl"));
+        let output = onboard.args(["onboard", "ZZ"]).args(names).arg("--tree").arg(&tree).output();
+        let output = output.expect("iidictl runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        tree
+    });
+    &TREE
+}
+
+/// What is applied to the new province's namespace.
+pub fn new_province() -> Arc<Vec<Object>> {
+    render_of(with_a_new_province(), &overlay("zz"))
+}
+
 #[test]
 fn a_province_that_iidictl_writes_passes_what_the_others_pass() {
-    let tree = tempfile::tempdir().expect("a folder can be made");
-    for folder in ["kustomize", "deploy/flux"] {
-        copy(&repository().join(folder), &tree.path().join(folder));
-    }
-    let output = Command::new(binaries().join("iidictl"))
-        .args([
-            "onboard",
-            "ZZ",
-            "--name-en",
-            "Zedland",
-            "--name-fr",
-            "Zède",
-            "--login",
-            "login.zz.example",
-            "--tree",
-        ])
-        .arg(tree.path())
-        .output()
-        .expect("iidictl runs");
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let render = |folder: &str| documents(&render_text(tree.path(), folder, true).expect("it renders"));
-    let zz = render(&overlay("zz"));
-    only_identity_differs(("on", &crate::objects::render(&overlay("on"))), ("zz", &zz));
+    let zz = new_province();
+    only_identity_differs(("on", &render(&overlay("on"))), ("zz", &zz));
     assert_eq!(hardening::violations(&zz), Vec::<String>::new());
     assert_eq!(wiring::problems(&zz), Vec::<String>::new());
-    let world = network::World::of(&[
-        &zz,
-        &crate::objects::render(&overlay("on")),
-        &crate::objects::render(crate::objects::FEDERAL),
-    ]);
+    assert_eq!(addresses::problems(&zz), Vec::<String>::new());
+    let world = network::World::of(&[&zz, &render(&overlay("on")), &render(crate::objects::FEDERAL)]);
     assert_eq!(network::table(&world, "zz", "on"), network::table(&network::World::standing(), "on", "bc"));
     assert_eq!(mesh::problems(&world), Vec::<String>::new());
-    let registry = render(crate::objects::REGISTRY);
+    let registry = render_of(with_a_new_province(), crate::objects::REGISTRY);
     let entry = registry.iter().find(|object| object.kind() == "Jurisdiction" && object.name() == "zz");
     assert_eq!(entry.expect("its entry").text("/spec/code"), "ZZ");
 }

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::objects::{Object, REGISTRY, list, production, render, text};
+use crate::objects::{Object, REGISTRY, list, production, production_of, render, repository, text};
+use crate::province::with_a_new_province;
 
 fn words<'a>(rule: &'a Value, key: &str) -> impl Iterator<Item = &'a str> {
     list(&rule[key]).iter().filter_map(Value::as_str)
@@ -55,7 +56,9 @@ fn problems(objects: &[Object]) -> Vec<String> {
 
 #[test]
 fn rights_are_named_one_by_one() {
-    assert_eq!(problems(&production()), Vec::<String>::new());
+    for tree in [repository(), with_a_new_province()] {
+        assert_eq!(problems(&production_of(tree)), Vec::<String>::new());
+    }
 }
 
 #[test]
@@ -83,7 +86,12 @@ fn a_right_too_many_is_noticed() {
 /// Subject, verbs and resource of each account of ours that the API knows.
 #[test]
 fn a_service_reads_jurisdictions_and_nothing_else() {
-    let objects = production();
+    for tree in [repository(), with_a_new_province()] {
+        read_jurisdictions(&production_of(tree));
+    }
+}
+
+fn read_jurisdictions(objects: &[Object]) {
     let accounts: BTreeSet<(String, String)> = objects
         .iter()
         .filter(|object| {

@@ -11,8 +11,9 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::objects::{
-    DEVELOPMENT, Object, documents, namespaces, production, render, render_text, repository, tool,
+    DEVELOPMENT, Object, documents, namespaces, overlay, production_of, render, render_text, repository, tool,
 };
+use crate::province::with_a_new_province;
 
 /// The versions that a cluster may have.
 const VERSIONS: [&str; 2] = ["1.34", "1.36"];
@@ -47,8 +48,12 @@ fn validate(version: &str, file: &Path) -> (bool, String) {
 
 #[test]
 fn built_in_kinds_are_what_two_versions_of_kubernetes_take() {
-    let texts: Vec<String> =
-        folders().iter().map(|folder| render_text(repository(), folder, true).expect("it renders")).collect();
+    let tree = with_a_new_province();
+    let texts: Vec<String> = folders()
+        .iter()
+        .chain([&overlay("zz")])
+        .map(|folder| render_text(tree, folder, true).expect("it renders"))
+        .collect();
     let file = tempfile::Builder::new().suffix(".yaml").tempfile().expect("a file can be made");
     fs::write(file.path(), texts.join("---\n")).expect("it can be written");
     for version in VERSIONS {
@@ -92,12 +97,13 @@ pub fn is_custom(object: &Object) -> bool {
 
 /// Every custom resource of ours, each kind of place once.
 fn custom_resources() -> Vec<Object> {
-    let mut all = production();
+    let tree = with_a_new_province();
+    let mut all = production_of(tree);
     for folder in ["argocd".to_owned(), DEVELOPMENT.to_owned()] {
         all.extend(render(&folder).iter().cloned());
     }
     all.extend(documents(&fs::read_to_string(repository().join("argocd/root.yaml")).expect("it is there")));
-    for file in fs::read_dir(repository().join("deploy/flux/clusters/prod")).expect("it is there").flatten() {
+    for file in fs::read_dir(tree.join("deploy/flux/clusters/prod")).expect("it is there").flatten() {
         all.extend(documents(&fs::read_to_string(file.path()).expect("it is text")));
     }
     let mut seen = std::collections::BTreeSet::new();

@@ -7,7 +7,7 @@ use std::process::Command;
 use serde_json::Value;
 
 use crate::objects::{FEDERAL, Object, PLATFORM, documents, list, namespaces, render, repository, text};
-use crate::province::binaries;
+use crate::province::{binaries, new_province};
 
 /// What a namespace is given from outside the tree: the cluster's root certificate and the federation's.
 const GIVEN: [(&str, &str); 2] = [("kube-root-ca.crt", "ca.crt"), ("federation-roots", "ca.crt")];
@@ -392,7 +392,7 @@ pub fn programs() -> BTreeSet<String> {
 #[test]
 fn the_programs_accept_their_rendered_configuration() {
     let binaries = binaries();
-    for (folder, objects) in namespaces() {
+    for (folder, objects) in namespaces().into_iter().chain([("zz".to_owned(), new_province())]) {
         let runs = objects.iter().filter(|object| object.kind() == "Deployment");
         for run in runs.filter(|run| !WITHOUT_FILE.contains(&run.name())) {
             let volume =
