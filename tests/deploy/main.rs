@@ -12,6 +12,7 @@ mod mesh;
 mod network;
 mod objects;
 mod province;
+mod recipes;
 mod rights;
 mod schemas;
 mod stores;
