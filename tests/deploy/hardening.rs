@@ -393,6 +393,31 @@ fn data_lies_on_disks_that_are_kept_and_locked() {
     assert_eq!(seen, provinces().len() * 3 + 2, "two disks of a database each, and Redis's");
 }
 
+/// What a database has so that no committed row is lost with an instance or a zone.
+const DURABLE: [(&str, &str); 7] = [
+    ("/spec/instances", "3"),
+    ("/spec/postgresql/synchronous/method", "any"),
+    ("/spec/postgresql/synchronous/number", "1"),
+    ("/spec/postgresql/synchronous/dataDurability", "required"),
+    ("/spec/postgresql/synchronous/failoverQuorum", "true"),
+    ("/spec/affinity/podAntiAffinityType", "required"),
+    ("/spec/affinity/topologyKey", "topology.kubernetes.io/zone"),
+];
+
+#[test]
+fn a_database_outlives_an_instance_with_all_it_said_yes_to() {
+    let objects = production();
+    let databases: Vec<&Object> = objects.iter().filter(|object| object.kind() == "Cluster").collect();
+    assert_eq!(databases.len(), provinces().len() + 1);
+    for database in databases {
+        for (pointer, wanted) in DURABLE {
+            let value = database.at(pointer);
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            assert_eq!(value, wanted, "{database}{pointer}");
+        }
+    }
+}
+
 #[test]
 fn invented_people_are_nowhere_in_production() {
     let jobs: Vec<Object> = production().into_iter().filter(|object| object.kind() == "Job").collect();
