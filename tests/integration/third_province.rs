@@ -60,6 +60,19 @@ async fn a_third_province_joins_by_data_while_the_others_run() {
     assert_eq!(before, [processes(&world, "ON"), processes(&world, "BC")], "nobody was restarted");
 }
 
+/// Waits until BC's admin port says of QC that one state holds and the other does not.
+async fn stands(world: &World, state: &str, other: &str) {
+    eventually(&format!("the gauge to show QC as {state}"), async || {
+        let metrics = world.metrics("BC", ProvinceService::Inbound).await;
+        let says = |state: &str, value: &str| {
+            let line = format!("peer_directory_entry{{peer=\"QC\",state=\"{state}\"}} {value}");
+            metrics.lines().any(|other| other == line)
+        };
+        (says(state, "1") && !says(other, "1")).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_suspended_province_is_refused_until_it_is_active_again() {
     let world = World::prepared(
@@ -81,6 +94,7 @@ async fn a_suspended_province_is_refused_until_it_is_active_again() {
     };
     let (answer, person, first) = deliver().await;
     assert_eq!(answer.status(), 201);
+    stands(&world, "active", "suspended").await;
     let package = package_of(&person, "QC", first).to_string();
     let again = async || put_by(&client, &world.gateway("BC", ""), first, package.as_bytes()).await;
 
@@ -91,6 +105,7 @@ async fn a_suspended_province_is_refused_until_it_is_active_again() {
     })
     .await;
 
+    stands(&world, "suspended", "active").await;
     assert_eq!(refusal.status(), 403);
     assert_eq!(refusal.json::<Problem>().await.unwrap().code, "peer-suspended");
     let (answer, refused, _) = deliver().await;
@@ -104,6 +119,7 @@ async fn a_suspended_province_is_refused_until_it_is_active_again() {
 
     world.write_directory(&[]);
     eventually("QC to be let in again", async || (again().await.status() == 200).then_some(())).await;
+    stands(&world, "active", "suspended").await;
     let (answer, person, id) = deliver().await;
     assert_eq!(answer.status(), 201);
     assert_arrived_once(&world, &person, "QC", "BC", id).await;
