@@ -169,6 +169,84 @@ fn every_dockerfile_of_a_release_is_looked_at() {
     assert_eq!(built, DOCKERFILES.map(|(path, _)| path.to_owned()).into());
 }
 
+/// The script of a step.
+fn script<'a>(build: &'a Object, id: &str) -> &'a str {
+    let step = build.list("/steps").iter().find(|step| text(step, "id") == id);
+    let step = step.unwrap_or_else(|| panic!("no step {id}"));
+    list(&step["args"]).last().and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The steps that are done before one is begun.
+fn before(build: &Object, id: &str) -> BTreeSet<String> {
+    let step = build.list("/steps").iter().find(|step| text(step, "id") == id).expect("a step");
+    let direct = list(&step["waitFor"]).iter().filter_map(Value::as_str).filter(|one| *one != "-");
+    direct.flat_map(|one| before(build, one).into_iter().chain([one.to_owned()])).collect()
+}
+
+#[test]
+fn what_clusters_pull_was_looked_at_before() {
+    let release = build("release");
+    let scan = script(&release, "scan");
+    assert!(scan.find("syft ") < scan.find("grype ") && scan.contains("--fail-on high"), "{scan}");
+    for step in release.list("/steps") {
+        let id = text(step, "id");
+        if script(&release, id).contains("${_REGISTRY}") {
+            assert!(before(&release, id).contains("scan"), "{id} reaches what clusters pull before the scan");
+        }
+    }
+    let first = before(&release, "scan");
+    assert!(["test", "build", "copy"].iter().all(|id| first.contains(*id)), "{first:?}");
+    // Clusters take what was published, and neither what is in staging nor in any other repository.
+    let registry = release.text("/substitutions/_REGISTRY");
+    let staging = release.text("/substitutions/_STAGING");
+    assert!(staging != registry && !staging.starts_with(&format!("{registry}/")));
+    let admission = read("kustomize/platform/config/admission.yaml");
+    let allowed = format!("'^{}/[^@]+@sha256:[0-9a-f]{{64}}$'", registry.replace('.', "[.]"));
+    assert_eq!(admission.matches("@sha256:").count(), admission.matches(&allowed).count());
+    assert!(admission.contains(&allowed), "{allowed}");
+}
+
+#[test]
+fn a_release_names_every_base_by_digest() {
+    let release = build("release");
+    let (bases, builds) = (script(&release, "bases"), script(&release, "build"));
+    for (path, _) in DOCKERFILES {
+        let context = path.trim_end_matches("Dockerfile").trim_end_matches('/');
+        let context = if context.is_empty() { "." } else { context };
+        let line = builds.lines().filter_map(|line| line.trim().strip_prefix("build "));
+        let line = line.filter(|line| line.split(' ').nth(1) == Some(context)).collect::<String>();
+        let dockerfile = read(path);
+        let from = dockerfile.lines().filter_map(|line| line.strip_prefix("FROM ")?.split(' ').next());
+        for base in from.filter(|base| *base != "runtime-base" && *base != "runtime") {
+            let (given, variable) = if let Some(argument) = base.strip_prefix("${") {
+                (format!("--build-arg {}", argument.trim_end_matches('}')), None)
+            } else {
+                let given = format!("--build-context \"{base}=docker-image://$$");
+                let rest = line.split_once(&given).map(|(_, rest)| rest);
+                (given, rest.and_then(|rest| rest.split('"').next()))
+            };
+            assert!(line.contains(&given), "{path}: {base} is not given by a digest");
+            if let Some(variable) = variable {
+                assert!(bases.contains(&format!("{variable}=$(pin docker.io/library/{base})")), "{base}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_image_of_the_builds_is_described() {
+    let readme = read("deploy/cloudbuild/README.md");
+    let texts = ["ci.yaml", "release.yaml", "promote.yaml", "propose.sh"]
+        .map(|name| read(&format!("deploy/cloudbuild/{name}")))
+        .concat();
+    let tools = ["git", "gh", "crane", "cosign", "syft", "grype", "kustomize"];
+    for tool in tools {
+        assert!(texts.contains(&format!("{tool} ")), "no build uses {tool}");
+        assert!(readme.contains(&format!("`{tool}`")), "{tool} is not in the image's description");
+    }
+    assert!(readme.contains("`_CI_IMAGE`"));
+}
+
 #[test]
 fn new_digests_are_proposed_by_one_script() {
     let tree = tempfile::tempdir().expect("a folder can be made");
