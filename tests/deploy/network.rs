@@ -31,6 +31,9 @@ pub struct World {
     pub objects: Vec<Object>,
 }
 
+/// The label that says what a namespace is.
+const ROLE: &str = "iidi.phac-aspc.gc.ca/role";
+
 /// From, to, port.
 pub type Edge = (String, String, u64);
 
@@ -280,7 +283,7 @@ fn is_port(rules: &[Value], (name, number): &(String, u64)) -> bool {
         })
 }
 
-/// The edges of one province as a table: `P` is the province, `Q` another.
+/// The edges of one province as a table: `P` is the province, `Q` another. What there is beside is as `Q`.
 pub fn table(world: &World, one: &str, another: &str) -> String {
     let named = |place: &str| match place.split_once(' ') {
         Some((namespace, name)) if namespace == one => format!("P {name}"),
@@ -288,8 +291,16 @@ pub fn table(world: &World, one: &str, another: &str) -> String {
         Some(("phac", name)) => format!("PHAC {name}"),
         _ => place.to_owned(),
     };
+    let is_third = |place: &str| {
+        let namespace = place.split(' ').next().filter(|name| *name != one && *name != another);
+        let mut all = world.objects.iter().filter(|object| object.kind() == "Namespace");
+        all.any(|o| Some(o.name()) == namespace && o.at("/metadata/labels")[ROLE] == "pt")
+    };
     let mut ports: BTreeMap<(String, String), BTreeSet<u64>> = BTreeMap::new();
     for (from, to, port) in world.edges() {
+        if is_third(&from) || is_third(&to) {
+            continue;
+        }
         let (from, to) = (named(&from), named(&to));
         // What Q does by itself is what P does.
         let is_asked = [&from, &to].iter().any(|place| place.starts_with("P ") || place.starts_with("PHAC "));

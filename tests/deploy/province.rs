@@ -8,7 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
 
-use crate::objects::{Object, overlay, render, render_of, repository};
+use crate::objects::{Object, overlay, provinces, render, render_of, repository};
 use crate::{addresses, hardening, mesh, network, wiring};
 
 /// Where two provinces may differ: kind and place.
@@ -95,9 +95,13 @@ fn only_identity_differs(one: (&str, &[Object]), other: (&str, &[Object])) {
 }
 
 #[test]
-fn two_provinces_differ_in_identity_only() {
-    let (on, bc) = (render(&overlay("on")), render(&overlay("bc")));
-    only_identity_differs(("on", &on), ("bc", &bc));
+fn provinces_differ_in_identity_only() {
+    let on = render(&overlay("on"));
+    let others: Vec<String> = provinces().into_iter().filter(|province| province != "on").collect();
+    assert!(!others.is_empty());
+    for other in others {
+        only_identity_differs(("on", &on), (&other, &render(&overlay(&other))));
+    }
 }
 
 /// Folder of the binaries: `IIDI_BINARIES`, or where cargo builds them, as they are in the tree now.
@@ -159,8 +163,12 @@ fn a_province_that_iidictl_writes_passes_what_the_others_pass() {
     assert_eq!(hardening::violations(&zz), Vec::<String>::new());
     assert_eq!(wiring::problems(&zz), Vec::<String>::new());
     assert_eq!(addresses::problems(&zz), Vec::<String>::new());
-    let world = network::World::of(&[&zz, &render(&overlay("on")), &render(crate::objects::FEDERAL)]);
-    assert_eq!(network::table(&world, "zz", "on"), network::table(&network::World::standing(), "on", "bc"));
+    // One province more beside the two of the table, as when a third one joins.
+    let (on, bc, federal) = (render(&overlay("on")), render(&overlay("bc")), render(crate::objects::FEDERAL));
+    let world = network::World::of(&[&zz, &on, &bc, &federal]);
+    let expected = network::table(&network::World::standing(), "on", "bc");
+    assert_eq!(network::table(&world, "zz", "on"), expected);
+    assert_eq!(network::table(&world, "on", "zz"), expected);
     assert_eq!(mesh::problems(&world), Vec::<String>::new());
     let registry = render_of(with_a_new_province(), crate::objects::REGISTRY);
     let entry = registry.iter().find(|object| object.kind() == "Jurisdiction" && object.name() == "zz");
