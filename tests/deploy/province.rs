@@ -174,3 +174,38 @@ fn a_province_that_iidictl_writes_passes_what_the_others_pass() {
     let entry = registry.iter().find(|object| object.kind() == "Jurisdiction" && object.name() == "zz");
     assert_eq!(entry.expect("its entry").text("/spec/code"), "ZZ");
 }
+
+/// What the transcript shows is what is written and rendered now, with another code.
+#[test]
+fn the_transcript_shows_what_iidictl_writes() {
+    let transcript =
+        fs::read_to_string(repository().join("docs/onboarding-transcript.md")).expect("it is there");
+    let shown = |command: &str| {
+        let (_, rest) =
+            transcript.split_once(&format!("$ {command}\n")).unwrap_or_else(|| panic!("no {command}"));
+        renamed(
+            rest.split("\n\n").next().and_then(|rest| rest.split("\n```").next()).unwrap_or_default(),
+            "qc",
+            "zz",
+        )
+    };
+    let tree = with_a_new_province();
+    let written = shown("iidictl onboard QC --name-en Quebec --name-fr Québec --login login.qc.example");
+    for path in written.lines() {
+        assert!(tree.join(path).is_file(), "{path} is not written");
+    }
+    let identity =
+        fs::read_to_string(tree.join("kustomize/overlays/pt/zz/identity.yaml")).expect("it is written");
+    assert_eq!(shown("cat kustomize/overlays/pt/qc/identity.yaml"), identity.trim_end());
+    let rendered = new_province();
+    let render = "kubectl kustomize kustomize/overlays/pt/qc | grep";
+    assert_eq!(shown(&format!("{render} -c '^kind'")), rendered.len().to_string());
+    let mut identities: Vec<&str> = rendered
+        .iter()
+        .filter(|object| object.kind() == "Certificate")
+        .flat_map(|object| object.list("/spec/uris"))
+        .filter_map(Value::as_str)
+        .collect();
+    identities.sort_unstable();
+    assert_eq!(shown(&format!("{render} -o 'spiffe://.*pt/qc/.*'")).lines().collect::<Vec<_>>(), identities);
+}

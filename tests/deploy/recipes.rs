@@ -2,19 +2,29 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use crate::objects::{FEDERAL, Object, list, overlay, render, repository};
 use crate::province::binaries;
 use crate::wiring;
 
-/// The lines that are typed, of the README's section on Kubernetes.
+fn read(path: &str) -> String {
+    fs::read_to_string(repository().join(path)).expect("it is there")
+}
+
+/// The lines of a document that are typed.
+fn typed_in(document: &str) -> Vec<String> {
+    let blocks = document.split("```sh\n").skip(1).filter_map(|block| block.split("```").next());
+    blocks.flat_map(str::lines).map(str::to_owned).collect()
+}
+
+/// Those of the README's section on Kubernetes.
 fn typed() -> Vec<String> {
-    let readme = fs::read_to_string(repository().join("README.md")).expect("it is there");
+    let readme = read("README.md");
     let (_, section) = readme.split_once("\n## On Kubernetes\n").expect("its section");
     let (section, _) = section.split_once("\n## ").expect("a section after it");
-    let blocks = section.split("```sh\n").skip(1).filter_map(|block| block.split("```").next());
-    blocks.flat_map(str::lines).map(str::to_owned).collect()
+    typed_in(section)
 }
 
 fn after<'a>(line: &'a str, start: &str) -> Option<Vec<&'a str>> {
@@ -93,4 +103,19 @@ fn iidictl_takes_what_it_is_told() {
         tried += 1;
     }
     assert!(tried > 1, "the outbound API and the aggregator are asked");
+}
+
+#[test]
+fn a_script_is_typed_so_that_it_runs() {
+    let mut seen = 0;
+    for line in ["README.md", "kustomize/README.md"].iter().flat_map(|path| typed_in(&read(path))) {
+        for command in line.split("&&") {
+            let words: Vec<&str> = command.split_whitespace().collect();
+            let Some(script) = words.iter().find(|word| word.starts_with("deploy/local/")) else { continue };
+            let mode = fs::metadata(repository().join(script)).expect(script).permissions().mode();
+            assert!(words[0] == "bash" || mode & 0o111 != 0, "{line}: {script} cannot be run");
+            seen += 1;
+        }
+    }
+    assert!(seen > 0, "the tools are built by a script");
 }
