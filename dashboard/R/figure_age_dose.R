@@ -34,7 +34,13 @@ draw_age_dose <- function(grid, ages, doses, age_names, dose_names, words, width
   line <- 27
   head <- 26
   narrow <- column < 84
-  head_size <- if (max(text_width(dose_names, size)) > column - 4) size - 1 else size
+  fits <- max(text_width(dose_names, size)) <= column - 4
+  head_size <- if (fits) size else size - 1
+  # Where the names do not fit, a dose's number stands for it, under the word in the corner.
+  heads <- if (fits) dose_names else ifelse(grepl("[0-9]", dose_names), gsub("[^0-9+]", "", dose_names), dose_names)
+  corner <- if (fits) "" else name_dimension("dose", words)
+  marks <- mark_sum(grid$value, grid$exact, words, narrow, if (column < 55) 0 else 1)
+  mark_size <- ifelse(text_width(marks, size) > column - 4, size - 2, size)
   most <- max(grid$value, 1)
   i <- match(grid$age, ages)
   j <- match(grid$dose, doses)
@@ -48,11 +54,12 @@ draw_age_dose <- function(grid, ages, doses, age_names, dose_names, words, width
                  say_sum(grid$value, grid$exact, words))
   list(
     body = c(
-      svg_text(label + (seq_along(doses) - 0.5) * column, 16, fit_text(dose_names, column - 2, head_size), head_size, "middle",
+      if (nzchar(corner)) svg_text(label - 8, 16, corner, head_size, "end", weight = "600"),
+      svg_text(label + (seq_along(doses) - 0.5) * column, 16, fit_text(heads, column - 2, head_size), head_size, "middle",
                weight = "600"),
       svg_text(label - 8, head + (seq_along(ages) - 1) * line + 18, fit_text(age_names, label - 8, size), size, "end"),
       svg_rect(x + 1, y + 1, column - 2, line - 2, fill, round = 2, tip = tips),
-      svg_text(x + column / 2, y + 18, mark_sum(grid$value, grid$exact, words, narrow, if (column < 55) 0 else 1), size, "middle", ink)
+      svg_text(x + column / 2, y + 18, marks, mark_size, "middle", ink)
     ),
     height = head + line * length(ages) + 4
   )
