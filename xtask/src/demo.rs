@@ -156,10 +156,11 @@ impl World {
     async fn operator_looks(&self) -> Result<()> {
         let config = operator::configure(&self.stack, FROM)?;
         let log = self.stack.layout().log(&format!("{}-outbound-transfer", FROM.to_lowercase()));
-        let log = log.display().to_string();
+        let log = log.strip_prefix(crate::repository()).unwrap_or(&log).display().to_string();
         for arguments in [&["peer", "list"][..], &["check"], &["audit", "verify", "--log", &log]] {
             say(&format!("   $ iidictl {}", arguments.join(" ")));
             let mut command = tokio::process::Command::new(self.binaries.join("iidictl"));
+            command.current_dir(crate::repository());
             command.args(["--lang", "en", "--config"]).arg(&config).args(arguments);
             let output = command.output().await.context("running iidictl")?;
             for line in String::from_utf8_lossy(&output.stdout).lines() {
