@@ -10,6 +10,9 @@ pub enum FhirError {
         /// What the connection said, if it was the connection.
         source: Option<reqwest::Error>,
     },
+    /// It has tried and failed, and says so (500): nothing of it was stored; the same call may work later.
+    #[error("the FHIR server has failed on the request")]
+    Failed,
     /// Two writers met; the same call may work at once.
     #[error("the FHIR server reports concurrent writes")]
     Collision,
@@ -35,7 +38,7 @@ pub enum FhirError {
 impl FhirError {
     /// Tells whether the same call may succeed later.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::Unavailable { .. } | Self::Collision | Self::Unreadable { .. })
+        matches!(self, Self::Unavailable { .. } | Self::Failed | Self::Collision | Self::Unreadable { .. })
     }
 
     pub(crate) fn connection(source: reqwest::Error) -> Self {
@@ -61,6 +64,9 @@ impl FhirError {
         }
         if status == StatusCode::PRECONDITION_FAILED && has("HAPI-0989") {
             return Self::Stale;
+        }
+        if status == StatusCode::INTERNAL_SERVER_ERROR {
+            return Self::Failed;
         }
         let is_passing = status.is_server_error()
             || status == StatusCode::TOO_MANY_REQUESTS
@@ -114,7 +120,8 @@ mod tests {
         assert!(matches!(answer(409, "HAPI-0550: duplicate key"), FhirError::Collision));
         assert!(matches!(answer(409, "Unable to delete Patient/1"), FhirError::Refused { .. }));
         assert!(matches!(answer(409, "HAPI-0550: HAPI-0515: Unable to delete"), FhirError::Refused { .. }));
-        assert!(matches!(answer(500, "HAPI-0389: no database"), FhirError::Unavailable { .. }));
+        assert!(matches!(answer(500, "HAPI-0389: no database"), FhirError::Failed));
+        assert!(matches!(answer(503, ""), FhirError::Unavailable { .. }));
         assert!(matches!(answer(400, "HAPI-1094: unknown"), FhirError::Refused { .. }));
         assert!(matches!(answer(429, ""), FhirError::Unavailable { .. }));
     }

@@ -15,6 +15,10 @@ mod together;
 mod transport;
 mod validate;
 
+/// The version of what has never been there, for `If-Match`. The server asks for none where nothing ever was, and takes
+/// no other afterwards: a transaction that holds such an entry is carried out once, however often and late it is tried.
+pub const NEVER_BEFORE: &str = "0";
+
 pub use client::{FhirServer, FhirServerOptions, Found, TransactionResponse, WrittenVersion};
 pub use error::FhirError;
 pub use together::{Search, Searched};

@@ -56,13 +56,14 @@ pub fn close(patient: &mut Value, destination: &OriginRecord) {
     }
 }
 
-/// Takes the marks of [`close`] away and makes the Patient active; leaves one that is not closed untouched.
+/// Takes the marks of [`close`] away and makes a Patient active that was closed. A link that was left behind when
+/// somebody made it active by hand goes as well.
 pub fn reopen(patient: &mut Value) {
-    if !is_closed(patient) {
-        return;
-    }
+    let is_closed = is_closed(patient);
     let Some(object) = patient.as_object_mut() else { return };
-    object.insert("active".into(), Value::Bool(true));
+    if is_closed {
+        object.insert("active".into(), Value::Bool(true));
+    }
     take_closing_links(object);
 }
 
@@ -80,7 +81,6 @@ pub fn content(resource: &Value) -> Value {
     let mut content = resource.clone();
     reopen(&mut content);
     let Some(object) = content.as_object_mut() else { return content };
-    take_closing_links(object); // also one that was left when somebody made the Patient active by hand
     for housekeeping in ["id", "meta", "text"] {
         object.remove(housekeeping);
     }

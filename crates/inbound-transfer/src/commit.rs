@@ -35,7 +35,7 @@ pub(crate) async fn resume(intake: &Intake, claim: &Claim, stored: &StoredPlan) 
     let plan = match open(intake, claim, stored) {
         Ok(plan) => plan,
         Err(error) => {
-            intake.store.plan_failed(claim, true).await?; // recovery takes others first
+            intake.store.plan_failed(claim, false, intake.clock.now()).await?; // recovery takes others first
             return Err(error);
         }
     };
@@ -43,11 +43,16 @@ pub(crate) async fn resume(intake: &Intake, claim: &Claim, stored: &StoredPlan) 
         return finish(intake, claim, &plan).await;
     }
     let outcome = carry_out(intake, claim, &plan).await;
-    // Only an answered failure: after a silent one the server may still be at work on it.
-    if let Err(Refusal::Fhir(FhirError::Unavailable { source: None } | FhirError::Collision)) = &outcome {
-        give_up_if_hopeless(intake, claim, &plan).await?;
-    } else if outcome.is_err() {
-        intake.store.plan_failed(claim, false).await?;
+    match &outcome {
+        // The plan is dropped already.
+        Ok(_) | Err(Refusal::PlanOutdated | Refusal::Fhir(FhirError::Refused { .. })) => {}
+        // Only a failure that the server has told: after a silent one it may still be at work on it.
+        Err(Refusal::Fhir(FhirError::Failed | FhirError::Collision)) => {
+            give_up_if_hopeless(intake, claim, &plan).await?;
+        }
+        Err(_) => {
+            intake.store.plan_failed(claim, false, intake.clock.now()).await?;
+        }
     }
     outcome
 }
@@ -55,7 +60,7 @@ pub(crate) async fn resume(intake: &Intake, claim: &Claim, stored: &StoredPlan) 
 /// A plan that a healthy FHIR server fails on again and again holds up everybody's packages about this person: it is
 /// dropped, loudly, once it is sure that nothing of it was written.
 async fn give_up_if_hopeless(intake: &Intake, claim: &Claim, plan: &Plan) -> Result<(), Refusal> {
-    let attempts = intake.store.plan_failed(claim, true).await?;
+    let attempts = intake.store.plan_failed(claim, true, intake.clock.now()).await?;
     if attempts < HOPELESS || intake.fhir.ping().await.is_err() || is_carried_out(intake, plan).await? {
         return Ok(());
     }

@@ -155,12 +155,12 @@ impl Intake {
             Ok(jws) => Ok(Taken::Committed(jws)),
             Err(Refusal::Content(problem)) => {
                 let forensic = problem.known_code() == Some(ProblemCode::OriginNotProven);
+                self.store.refused(claim, &problem, forensic, self.clock.now()).await?;
                 tracing::warn!(transfer.id = %claim.id, peer = %claim.sender, code = problem.code, forensic,
                     "a package was refused");
                 metrics::counter!("packages_refused_total", "code" => problem.code.clone(),
                     "peer" => claim.sender.to_string())
                 .increment(1);
-                self.store.refused(claim, &problem, forensic, self.clock.now()).await?;
                 Err(Refusal::Content(problem))
             }
             Err(Refusal::Store(error)) => Err(Refusal::Store(error)),

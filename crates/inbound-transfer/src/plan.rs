@@ -9,6 +9,7 @@ use contracts::{Conflict, Issue, Outcome, OutcomeCounts, Problem, ProblemCode};
 use domain::Jurisdiction;
 use fhir::IssueCode;
 use fhir::canonical::{content_hash, strip_server_meta};
+use fhir_client::NEVER_BEFORE;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -23,11 +24,6 @@ mod whose_word;
 pub use arrival_records::provenance_id;
 use rewrite::{LocalIds, rewritten};
 use whose_word::Decision;
-
-/// The version of what has never been there: the FHIR server asks for none where nothing ever was, and takes no other
-/// afterwards. The Provenance is created under it, so that a transaction is carried out once: one whose answer never
-/// came, and that commits after another attempt has, would take back what was recorded in between.
-const NEVER_BEFORE: &str = "0";
 
 /// What is recorded here of the person and of the arriving records.
 #[derive(Debug, Clone, Default)]
@@ -53,7 +49,7 @@ pub struct Local {
 pub struct Plan {
     /// The exact bytes of the FHIR transaction.
     pub transaction: String,
-    /// The Provenance whose presence shows that the transaction has been committed.
+    /// The Provenance that shows, by its time, that the transaction has been committed.
     pub provenance: String,
     /// When the Provenance says that it was recorded: another plan of the same transfer has another time.
     #[serde(default)]
@@ -191,6 +187,11 @@ impl<'a> Builder<'a> {
                 self.write(&arriving.resource_type, id, resource, Some(&version));
                 Outcome::Updated
             }
+            Decision::Recognise(resource) => {
+                self.remember(arriving, id, &resource);
+                self.guard(arriving, id);
+                Outcome::Unchanged
+            }
             Decision::Leave => {
                 self.guard(arriving, id);
                 Outcome::Unchanged
@@ -250,6 +251,7 @@ impl<'a> Builder<'a> {
         let audit_event = arrival.audit_event();
         let id_of =
             |resource: &Value| resource.get("id").and_then(Value::as_str).unwrap_or_default().to_owned();
+        // Once: a transaction that commits after another attempt has would take back what was recorded in between.
         let known = self.local.provenance.as_deref().unwrap_or(NEVER_BEFORE);
         self.write("Provenance", &id_of(&provenance), provenance, Some(known));
         self.write("AuditEvent", &id_of(&audit_event), audit_event, None);

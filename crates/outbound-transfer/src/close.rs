@@ -6,7 +6,7 @@ use domain::SourceOutcome;
 use fhir::OriginRecord;
 use fhir::canonical::{close as mark_closed, closed_to, reopen, strip_server_meta};
 use fhir::disclosure_event::{Disclosure, End};
-use fhir_client::FhirError;
+use fhir_client::{FhirError, NEVER_BEFORE};
 use serde_json::{Value, json};
 
 use crate::config::CloseSource;
@@ -14,10 +14,6 @@ use crate::record::Record;
 use crate::step::{FaultClass, StepError};
 use crate::store::{Claim, Snapshot};
 use crate::worker::Worker;
-
-/// The version of what has never been there: the FHIR server asks for none where nothing ever was, and takes no other
-/// afterwards. A write under it is carried out once, however often and late it is tried.
-const NEVER_BEFORE: &str = "0";
 
 /// Closes the source, or says why it stays open.
 pub async fn close(worker: &Worker, claim: &Claim) -> Result<(), StepError> {

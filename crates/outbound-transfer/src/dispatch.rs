@@ -142,8 +142,9 @@ impl Dispatcher {
             }
             Err(error @ StepError::Store(_)) => Err(error),
             answered => {
-                let is_ours = matches!(&answered, Err(StepError::Failed(failure))
-                    if failure.class == FaultClass::Ours);
+                // A receipt for other bytes is an answer, though ours is the fault.
+                let is_ours = matches!(&answered, Err(StepError::Failed(failure)) if failure.class == FaultClass::Ours
+                    && failure.problem.known_code() != Some(ProblemCode::ReceiptInvalid));
                 if (is_probe || has_failures) && !is_ours {
                     self.peer_answered(claim).await;
                 }

@@ -98,6 +98,9 @@ mod tests {
     fn a_trade_name_a_generic_and_a_cvx_code_lead_to_the_same() {
         let mmr = Generic::Vaccine { code: "871831003", abbreviation: "MMR" };
         assert_eq!(of(&json!([{"system": SNOMED, "code": "871831003"}])), mmr);
+        for trade_name in ["7171000087106", "7161000087102"] {
+            assert_eq!(of(&json!([{"system": SNOMED, "code": trade_name}])), mmr, "PRIORIX, M-M-R II");
+        }
         assert_eq!(of(&json!([{"system": CVX, "code": "3"}])), mmr);
         let both = json!([{"system": CVX, "code": "140"}, {"system": SNOMED, "code": "871831003"}]);
         assert_eq!(of(&both), mmr, "the Catalogue goes before CVX");

@@ -26,6 +26,9 @@ pub(super) enum Decision {
     },
     /// Nothing is written.
     Leave,
+    /// Nothing is written: this is here as it arrives, and the ledger learns whose word it is. So it is after a restore,
+    /// and where a plan that was given up came late all the same.
+    Recognise(Value),
     /// Nothing is written: the event is recorded here.
     Duplicate,
 }
@@ -52,7 +55,9 @@ pub(super) fn of_patient(
         add_origin(&mut wanted, &origin);
     }
     if !takes_theirs && wanted == *present {
-        return Decision::Leave;
+        let is_copy = copied_from(present, here).is_some() && copied_from(present, here) == arriving.origin;
+        let is_known = !is_copy || content(incoming) != content(present) || !is_news(arriving, unit, local);
+        return if is_known { Decision::Leave } else { Decision::Recognise(wanted) };
     }
     Decision::Update { resource: wanted, version: version(present), is_theirs: takes_theirs }
 }
@@ -114,6 +119,9 @@ pub(super) fn of_record(
         let issue = Issue::error(IssueCode::MultipleMatches, arriving.resource_type.as_str(), text);
         return Err(Problem::new(ProblemCode::MultipleMatches).issues(vec![issue]));
     }
+    if content(&incoming) == content(copy) && is_news(arriving, unit, local) {
+        return Ok(Decision::Recognise(incoming));
+    }
     if content(&incoming) == content(copy) || !speaks_for(arriving, unit) {
         return Ok(Decision::Leave);
     }
@@ -165,6 +173,11 @@ pub(super) fn kept_differences(
 /// Tells whether the sender is the province whose record it is. A record without origin is the sender's.
 fn speaks_for(arriving: &Arriving, unit: &Unit) -> bool {
     arriving.origin.as_ref().is_none_or(|origin| origin.jurisdiction == unit.sender)
+}
+
+/// Whether the ledger does not know yet what its own province says here.
+fn is_news(arriving: &Arriving, unit: &Unit, local: &Local) -> bool {
+    speaks_for(arriving, unit) && !local.received.contains_key(&arriving.name())
 }
 
 fn is_unchanged_here(arriving: &Arriving, local: &Local, present: &Value) -> bool {

@@ -239,7 +239,7 @@ impl Store {
             "-- inbound.planned
             UPDATE inbound_transfer SET state = 'planned', plan_attempts = 0, plan_key_id = $4, plan = $5, warnings = $6,
                 problem = NULL, updated_at = $7
-            WHERE sender = $1 AND id = $2 AND lease = $3 AND state IN ('received', 'refused')",
+            WHERE sender = $1 AND id = $2 AND lease = $3 AND lease_until > $7 AND state IN ('received', 'refused')",
             claim.sender.as_str(),
             claim.id.uuid(),
             claim.lease,
@@ -261,15 +261,21 @@ impl Store {
 
     /// Counts a failed attempt to carry a plan out; returns how many in a row were answered. After one that was not,
     /// the FHIR server may still be at work on it, and they count anew.
-    pub async fn plan_failed(&self, claim: &Claim, is_answered: bool) -> Result<i32, StoreError> {
+    pub async fn plan_failed(
+        &self,
+        claim: &Claim,
+        is_answered: bool,
+        now: DateTime<Utc>,
+    ) -> Result<i32, StoreError> {
         let attempts = sqlx::query_scalar!(
             "-- inbound.plan_failed
-            UPDATE inbound_transfer SET plan_attempts = CASE WHEN $4 THEN plan_attempts ELSE 0 END + 1
+            UPDATE inbound_transfer SET plan_attempts = CASE WHEN $4 THEN plan_attempts + 1 ELSE 0 END, updated_at = $5
             WHERE sender = $1 AND id = $2 AND lease = $3 AND state = 'planned' RETURNING plan_attempts",
             claim.sender.as_str(),
             claim.id.uuid(),
             claim.lease,
             is_answered,
+            now,
         )
         .fetch_optional(&self.pool)
         .await?;
@@ -401,7 +407,7 @@ impl Store {
             UPDATE inbound_transfer SET lease = lease + 1, lease_until = $2 WHERE (sender, id) IN (
                 SELECT sender, id FROM inbound_transfer
                 WHERE state = 'planned' AND (lease_until IS NULL OR lease_until <= $1)
-                ORDER BY plan_attempts, updated_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+                ORDER BY updated_at LIMIT $3 FOR UPDATE SKIP LOCKED)
             RETURNING sender, id, digest, lease, plan_key_id AS "key_id!", plan AS "plan!""#,
             now,
             lease_until,
