@@ -49,6 +49,7 @@ async fn a_late_closing_does_not_close_a_source_that_was_left_open() {
     withheld(&proxy).await;
     let more = person.clone().dose("2021-12-01", "140");
     put_all(&world.fhir("ON"), &more.resources[2..]).await;
+    proxy.let_through();
     let view = world.outbound("ON").until(id, TransferState::Completed).await;
     assert_eq!(view.source, Some(SourceOutcome::ChangedSinceSeal));
 
@@ -68,6 +69,7 @@ async fn a_late_closing_that_comes_first_closes_what_has_not_changed() {
     withheld(&proxy).await;
 
     assert_eq!(proxy.carry_out_late().await, StatusCode::OK);
+    proxy.let_through();
 
     let view = world.outbound("ON").until(id, TransferState::Completed).await;
     assert_eq!(view.source, Some(SourceOutcome::Closed));
@@ -83,6 +85,7 @@ async fn a_late_arrival_does_not_take_back_what_was_recorded_since() {
     person.upload(&world.fhir("ON")).await;
     let id = world.outbound("ON").request(&person.id(), "BC").await;
     withheld(&proxy).await;
+    proxy.let_through();
     world.outbound("ON").until(id, TransferState::Completed).await;
     let dose = copy_id("ON", "Immunization", &person.resource_id(0));
     let mut copy = read(&world, "BC", "Immunization", &dose).await;

@@ -102,7 +102,7 @@ async fn the_synthesizers_people_pass_the_gate_and_the_servers_validator() {
         assert_eq!(checked["Patient"], 30, "{province}, seed {seed}");
         types.extend(checked.into_keys());
         if ["ON", "BC"].contains(&province) {
-            validated(&world.fhir(province), folder.path()).await;
+            validated(&world.fhir(province), folder.path(), &seed).await;
         }
     }
     for resource_type in ["Immunization", "AllergyIntolerance", "Organization", "Practitioner", "Location"] {
@@ -113,12 +113,12 @@ async fn the_synthesizers_people_pass_the_gate_and_the_servers_validator() {
 /// How many resources of a type and province the FHIR server validates: it takes some 20 ms each.
 const VALIDATED: usize = 30;
 
-async fn validated(fhir: &FhirServer, folder: &Path) {
+async fn validated(fhir: &FhirServer, folder: &Path, seed: &str) {
     for file in std::fs::read_dir(folder).unwrap() {
         for line in std::fs::read_to_string(file.unwrap().path()).unwrap().lines().take(VALIDATED) {
             let resource: Value = serde_json::from_str(line).unwrap();
             let errors = fhir.validate(resource["resourceType"].as_str().unwrap(), &resource).await.unwrap();
-            assert_eq!(errors, Vec::<String>::new(), "{}", url_of(&resource));
+            assert_eq!(errors, Vec::<String>::new(), "seed {seed}: {}", url_of(&resource));
         }
     }
 }

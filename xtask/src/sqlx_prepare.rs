@@ -63,12 +63,11 @@ fn check(name: &str, url: &str) -> Result<()> {
     }
     fs::create_dir_all(&offline)?;
     // Whatever it depends on is compiled before, and does not write its queries here.
-    let before = Command::new("cargo")
-        .args(["check", "--quiet", "--package", "audit"])
-        .env_remove("DATABASE_URL")
-        .current_dir(repository())
-        .status()?;
-    ensure!(before.success(), "audit does not compile");
+    if name != "audit" {
+        let mut before = Command::new("cargo");
+        before.args(["check", "--quiet", "--package", "audit"]).env_remove("DATABASE_URL");
+        ensure!(before.current_dir(repository()).status()?.success(), "audit does not compile");
+    }
     touch(&folder.join("src/lib.rs"))?;
     let status = Command::new("cargo")
         .args(["check", "--quiet", "--package", name])

@@ -2,6 +2,7 @@
 //! transaction be carried out long after its client has gone.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -39,13 +40,13 @@ impl Fault {
 
 /// A transaction whose client is told that the server is away.
 #[derive(Default)]
-enum Withheld {
-    #[default]
-    None,
+struct Withheld {
     /// The next that holds this text.
-    Wanted(String),
-    /// This one: the answer to it shall come late.
-    Waiting(Bytes),
+    wanted: Option<String>,
+    /// This one: it shall be carried out late.
+    waiting: Option<Bytes>,
+    /// Whether the server is away for all other transactions as well.
+    is_away: bool,
 }
 
 /// The proxy, until it is dropped.
@@ -63,6 +64,7 @@ struct Behind {
     asked: Arc<Mutex<Vec<String>>>,
     withheld: Arc<Mutex<Withheld>>,
     let_go: Arc<Notify>,
+    holds_half: Arc<AtomicBool>,
 }
 
 impl Proxy {
@@ -81,6 +83,7 @@ impl Proxy {
             asked: Arc::default(),
             withheld: Arc::default(),
             let_go: Arc::default(),
+            holds_half: Arc::default(),
         };
         let app = Router::new().fallback(forward).with_state(behind.clone());
         let task = tokio::spawn(async move { axum::serve(tcp, app).await.expect("a proxy") });
@@ -92,7 +95,15 @@ impl Proxy {
     /// # Panics
     /// After a panic of the proxy.
     pub fn withhold_next(&self, text: &str) {
-        *self.behind.withheld.lock().expect("a script") = Withheld::Wanted(text.to_owned());
+        self.behind.withheld.lock().expect("a script").wanted = Some(text.to_owned());
+    }
+
+    /// Lets transactions through again: from one that is withheld on, none is.
+    ///
+    /// # Panics
+    /// After a panic of the proxy.
+    pub fn let_through(&self) {
+        self.behind.withheld.lock().expect("a script").is_away = false;
     }
 
     /// Tells whether a transaction is withheld.
@@ -100,7 +111,7 @@ impl Proxy {
     /// # Panics
     /// After a panic of the proxy.
     pub fn withholds(&self) -> bool {
-        matches!(*self.behind.withheld.lock().expect("a script"), Withheld::Waiting(_))
+        self.behind.withheld.lock().expect("a script").waiting.is_some()
     }
 
     /// Has the server carry out what was withheld; returns the status that nobody waits for any more.
@@ -108,8 +119,8 @@ impl Proxy {
     /// # Panics
     /// When nothing was withheld, or the server does not answer.
     pub async fn carry_out_late(&self) -> StatusCode {
-        let withheld = std::mem::take(&mut *self.behind.withheld.lock().expect("a script"));
-        let Withheld::Waiting(body) = withheld else { panic!("nothing was withheld") };
+        let body =
+            self.behind.withheld.lock().expect("a script").waiting.take().expect("one that is withheld");
         let request =
             self.behind.http.post(&self.behind.base).header("content-type", "application/fhir+json");
         request.body(body).send().await.expect("the real server answers").status()
@@ -137,6 +148,11 @@ impl Proxy {
     /// After a panic of the proxy.
     pub fn still_to_break(&self) -> usize {
         self.behind.broken.lock().expect("a script").len()
+    }
+
+    /// Tells whether an answer is held in its middle, the server's own part of it done.
+    pub fn holds_half(&self) -> bool {
+        self.behind.holds_half.load(Ordering::Relaxed)
     }
 
     /// Ends the connection of an answer that is held in its middle.
@@ -181,19 +197,18 @@ async fn forward(State(behind): State<Behind>, request: Request) -> Response {
     }
     let url = format!("{}{path}", behind.base);
     let answer = behind.http.request(parts.method, url).headers(headers).body(body).send().await;
-    let Ok(answer) = answer else {
-        let gone = Response::builder().status(StatusCode::BAD_GATEWAY);
-        return gone.body(Body::empty()).expect("an answer");
-    };
+    let gone = || Response::builder().status(StatusCode::BAD_GATEWAY).body(Body::empty()).expect("an answer");
+    let Ok(answer) = answer else { return gone() };
     let mut response = Response::builder().status(answer.status());
     if let Some(content_type) = answer.headers().get("content-type") {
         response = response.header("content-type", content_type);
     }
-    let bytes = answer.bytes().await.expect("an answer");
+    let Ok(bytes) = answer.bytes().await else { return gone() };
     let body = match fault {
         None => Body::from(bytes),
         Some((_, fault @ (Fault::HalfAnAnswer | Fault::HalfAnAnswerHeld))) => {
             let half = bytes.slice(..bytes.len() / 2);
+            behind.holds_half.store(fault == Fault::HalfAnAnswerHeld, Ordering::Relaxed);
             let end = async move {
                 if fault == Fault::HalfAnAnswerHeld {
                     behind.let_go.notified().await;
@@ -213,12 +228,12 @@ async fn forward(State(behind): State<Behind>, request: Request) -> Response {
 
 fn is_withheld(behind: &Behind, body: &Bytes) -> bool {
     let mut withheld = behind.withheld.lock().expect("a script");
-    let Withheld::Wanted(text) = &*withheld else { return false };
-    let is_wanted = String::from_utf8_lossy(body).contains(text);
-    if is_wanted {
-        *withheld = Withheld::Waiting(body.clone());
+    let body_text = String::from_utf8_lossy(body);
+    if withheld.wanted.as_ref().is_some_and(|text| body_text.contains(text)) {
+        *withheld = Withheld { wanted: None, waiting: Some(body.clone()), is_away: true };
+        return true;
     }
-    is_wanted
+    withheld.is_away && body_text.contains("\"transaction\"")
 }
 
 /// Returns the fault whose turn it is, and which search of this batch it is for. A page of changes is no batch; only

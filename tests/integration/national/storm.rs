@@ -11,15 +11,15 @@ use sqlx::PgPool;
 use test_kit::people::{delete_all, put_all};
 use test_kit::{Person, World, eventually};
 
-/// What the facts say of some patients' records: where each is counted, and by how many persons.
+/// What the facts say of some patients' records: by which reason each is excluded, in which year and cell it counts.
 pub(super) async fn of(
     facts: &PgPool,
     patients: &[String],
 ) -> BTreeMap<String, (Option<String>, Option<i32>, String)> {
     type Counted = (String, Option<String>, Option<i32>, Option<String>);
     let rows: Vec<Counted> = sqlx::query_as(
-        "SELECT fact.id, p.reason, p.year, p.age FROM fact JOIN place p ON p.id = fact.place
-        WHERE patient_id = ANY($1)",
+        "SELECT fact.id, p.reason, p.year, concat_ws('|', p.age, p.sex, p.vaccine, p.dose)
+        FROM fact JOIN place p ON p.id = fact.place WHERE patient_id = ANY($1)",
     )
     .bind(patients)
     .fetch_all(facts)
@@ -44,12 +44,14 @@ async fn write(fhir: &FhirServer, people: &[(usize, &Person)]) -> usize {
         if n % 4 == 0 {
             let mut changed = person.resources[1].clone();
             changed["occurrenceDateTime"] = json!("2015-03-04");
+            changed["protocolApplied"] = json!([{"doseNumberPositiveInt": 7}]);
             changed["status"] = json!(if n % 8 == 0 { "entered-in-error" } else { "completed" });
             later.push(changed);
         }
         if n % 5 == 0 {
             let mut patient = person.patient.clone();
             patient["birthDate"] = json!("2001-01-01");
+            patient["gender"] = json!("unknown");
             later.push(patient);
         }
         if n % 6 == 0 {

@@ -289,7 +289,8 @@ async fn a_round_ends_at_its_deadline() {
     let patient = FanOut { timeout: 1000 * TIMEOUT, deadline: TIMEOUT, ..world.fan_out.clone() };
     let active: Vec<_> =
         ["BC", "ON"].iter().filter_map(|code| world.directory.get(&code.parse().unwrap())).collect();
-    let held = patient.ask(&active, &Holdings::new()).await;
+    let round = tokio::time::timeout(20 * TIMEOUT, patient.ask(&active, &Holdings::new())).await;
+    let held = round.expect("the round ends long before the connection does");
     let standing = |code: &str| {
         let held = &held[&Jurisdiction::parse(code).unwrap()];
         (held.release.is_some(), held.problem.as_ref().map(|problem| problem.code.clone()))
