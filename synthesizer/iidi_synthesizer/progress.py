@@ -59,17 +59,7 @@ class Progress:
 
 
 def _counted(report: Report) -> dict:
-    return {
-        "people": report.people,
-        "people_refused": report.people_refused,
-        "resources": dict(sorted(report.resources.items())),
-        "created": report.outcomes["created"],
-        "updated": report.outcomes["updated"],
-        "unchanged": report.outcomes["unchanged"],
-        "refused": report.refused,
-        "retries": report.retries,
-        "problems": report.problems[:_PROBLEMS_SHOWN],
-    }
+    return report.counts() | {"retries": report.retries, "problems": report.problems[:_PROBLEMS_SHOWN]}
 
 
 def _now() -> str:

@@ -7,13 +7,7 @@ from iidi_synthesizer.upload import Report
 
 def of_upload(source, report: Report) -> dict:
     """Returns the summary of an upload; of an invented population with the expected table."""
-    made = {
-        "people": report.people,
-        "people_refused": report.people_refused,
-        "resources": dict(sorted(report.resources.items())),
-        "created": report.outcomes["created"],
-        "updated": report.outcomes["updated"],
-        "unchanged": report.outcomes["unchanged"],
+    made = report.counts() | {
         "refused": report.refused + len(getattr(source, "faults", [])),
         "left_out": dict(sorted(getattr(source, "left_out", {}).items())),
         "logical_references": getattr(source, "logical_references", 0),

@@ -37,6 +37,18 @@ class Report:
         stored = ", ".join(f"{self.outcomes[name]} {name}" for name in ("created", "updated", "unchanged"))
         return f"{sum(self.resources.values())} resources: {stored}; {self.refused} refused"
 
+    def counts(self) -> dict:
+        """Returns people, resources by type, and outcomes, as programs read them."""
+        return {
+            "people": self.people,
+            "people_refused": self.people_refused,
+            "resources": dict(sorted(self.resources.items())),
+            "created": self.outcomes["created"],
+            "updated": self.outcomes["updated"],
+            "unchanged": self.outcomes["unchanged"],
+            "refused": self.refused,
+        }
+
 
 def upload(
     source,
