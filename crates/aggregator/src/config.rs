@@ -1,6 +1,5 @@
 //! The service's configuration; `config.example.yaml` shows every key.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use disclosure::Policy;
@@ -8,7 +7,7 @@ use domain::Jurisdiction;
 use mtls::TlsFiles;
 use peers::DirectoryConfig;
 use serde::Deserialize;
-use service_kit::{ApiConfig, Common, ServiceConfig};
+use service_kit::{ApiConfig, Common, GatewayConfig, ServiceConfig};
 
 /// The whole configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -27,7 +26,7 @@ pub struct Config {
     /// This service's certificate and whom it trusts.
     pub tls: TlsFiles,
     /// How often certificates and trust are looked at, in seconds.
-    #[serde(default = "default_tls_poll")]
+    #[serde(default = "service_kit::default_tls_poll")]
     pub tls_poll_seconds: u64,
     /// The peer directory.
     pub directory: DirectoryConfig,
@@ -43,14 +42,6 @@ pub struct Config {
     /// When and how releases are made.
     #[serde(default)]
     pub release: ReleaseConfig,
-}
-
-/// Where the federator connects.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GatewayConfig {
-    /// Address and port.
-    pub listen: SocketAddr,
 }
 
 /// The FHIR server.
@@ -104,10 +95,6 @@ impl Default for ReleaseConfig {
     fn default() -> Self {
         Self { threshold: Policy::default().threshold(), every_hours: 168 }
     }
-}
-
-fn default_tls_poll() -> u64 {
-    30
 }
 
 impl ServiceConfig for Config {

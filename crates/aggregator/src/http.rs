@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::FromRef;
 use peers::Directory;
 use service_kit::in_flight::at_most;
-use service_kit::openapi;
+use service_kit::openapi::described;
 use service_kit::request_log::observed;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -56,7 +56,5 @@ fn reading() -> OpenApiRouter<ApiState> {
 }
 
 fn finish(api: OpenApiRouter<ApiState>, state: ApiState, trail: Trail) -> Router {
-    let (api, described) = api.split_for_parts();
-    let api = api.route("/openapi.json", openapi::document(&described));
-    observed(at_most(api, MAX_IN_FLIGHT), trail).with_state(state)
+    observed(at_most(described(api), MAX_IN_FLIGHT), trail).with_state(state)
 }

@@ -21,7 +21,7 @@ pub struct Config {
     /// This service's certificate and whom it trusts.
     pub tls: TlsFiles,
     /// How often certificates and trust are looked at, in seconds.
-    #[serde(default = "default_tls_poll")]
+    #[serde(default = "service_kit::default_tls_poll")]
     pub tls_poll_seconds: u64,
     /// The peer directory: whom to ask, and where.
     pub directory: DirectoryConfig,
@@ -43,10 +43,6 @@ pub struct GatewayConfig {
     pub listen: SocketAddr,
     /// Exact SPIFFE ids of the readers.
     pub readers: Vec<String>,
-}
-
-fn default_tls_poll() -> u64 {
-    30
 }
 
 /// How provinces are asked.

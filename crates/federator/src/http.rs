@@ -5,7 +5,7 @@ use auth::TokenVerifier;
 use axum::Router;
 use axum::extract::FromRef;
 use service_kit::in_flight::at_most;
-use service_kit::openapi;
+use service_kit::openapi::described;
 use service_kit::request_log::observed;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -44,9 +44,6 @@ pub fn router(state: State, concurrency: usize, trail: Trail) -> Router {
 
 /// The API as it is, without what surrounds it.
 pub fn routes() -> Router<State> {
-    let (api, described) = OpenApiRouter::with_openapi(Documentation::openapi())
-        .routes(routes!(table::table))
-        .routes(routes!(sources::sources))
-        .split_for_parts();
-    api.route("/openapi.json", openapi::document(&described))
+    let api = OpenApiRouter::with_openapi(Documentation::openapi());
+    described(api.routes(routes!(table::table)).routes(routes!(sources::sources)))
 }

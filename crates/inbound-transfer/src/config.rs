@@ -1,13 +1,12 @@
 //! The service's configuration; `config.example.yaml` shows every key.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use domain::Jurisdiction;
 use mtls::TlsFiles;
 use peers::DirectoryConfig;
 use serde::Deserialize;
-use service_kit::{ApiConfig, Common, ServiceConfig};
+use service_kit::{ApiConfig, Common, GatewayConfig, ServiceConfig};
 
 /// The whole configuration.
 #[derive(Debug, Clone, Deserialize)]
@@ -26,7 +25,7 @@ pub struct Config {
     /// This service's certificate and whom it trusts.
     pub tls: TlsFiles,
     /// How often certificates and trust are looked at, in seconds.
-    #[serde(default = "default_tls_poll")]
+    #[serde(default = "service_kit::default_tls_poll")]
     pub tls_poll_seconds: u64,
     /// The peer directory.
     pub directory: DirectoryConfig,
@@ -35,14 +34,6 @@ pub struct Config {
     /// How packages are taken in.
     #[serde(default)]
     pub intake: IntakeConfig,
-}
-
-/// Where peers connect.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GatewayConfig {
-    /// Address and port.
-    pub listen: SocketAddr,
 }
 
 /// The FHIR server.
@@ -58,10 +49,6 @@ pub struct FhirConfig {
 
 fn default_writes() -> usize {
     8
-}
-
-fn default_tls_poll() -> u64 {
-    30
 }
 
 /// How packages are taken in.

@@ -6,7 +6,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use peers::{Directory, JurisdictionEntry};
 use service_kit::in_flight::at_most;
-use service_kit::openapi;
+use service_kit::openapi::described;
 use service_kit::request_log::observed;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -67,12 +67,11 @@ struct Documentation;
 
 /// Builds the gateway's API.
 pub fn router(state: GatewayState) -> Router {
-    let (api, described) = OpenApiRouter::with_openapi(Documentation::openapi())
+    let api = OpenApiRouter::with_openapi(Documentation::openapi())
         .routes(routes!(transfers::put, transfers::find))
-        .routes(routes!(transfers::dry_run))
-        .split_for_parts();
-    let api = api.route("/openapi.json", openapi::document(&described)).layer(DefaultBodyLimit::disable()); // the handler bounds the body by the peer's own limit
-    observed(api, state.trail.clone()).with_state(state)
+        .routes(routes!(transfers::dry_run));
+    // The handler bounds the body by the peer's own limit.
+    observed(described(api).layer(DefaultBodyLimit::disable()), state.trail.clone()).with_state(state)
 }
 
 /// What the handlers of the local API work with.
@@ -95,10 +94,8 @@ struct LocalDocumentation;
 
 /// Builds the local API.
 pub fn local_router(state: LocalState) -> Router {
-    let (api, described) = OpenApiRouter::with_openapi(LocalDocumentation::openapi())
+    let api = OpenApiRouter::with_openapi(LocalDocumentation::openapi())
         .routes(routes!(arrivals::list))
-        .routes(routes!(arrivals::find))
-        .split_for_parts();
-    let api = api.route("/openapi.json", openapi::document(&described));
-    observed(at_most(api, MAX_IN_FLIGHT), state.trail.clone()).with_state(state)
+        .routes(routes!(arrivals::find));
+    observed(at_most(described(api), MAX_IN_FLIGHT), state.trail.clone()).with_state(state)
 }

@@ -25,7 +25,7 @@ pub struct Config {
     /// This service's certificate and whom it trusts.
     pub tls: TlsFiles,
     /// How often certificates and trust are looked at, in seconds.
-    #[serde(default = "default_tls_poll")]
+    #[serde(default = "service_kit::default_tls_poll")]
     pub tls_poll_seconds: u64,
     /// The peer directory.
     pub directory: DirectoryConfig,
@@ -52,10 +52,6 @@ pub struct QueueConfig {
     pub url_file: PathBuf,
     /// Set before every key, such as `on:tx`; the ACL user is bound to it.
     pub prefix: String,
-}
-
-fn default_tls_poll() -> u64 {
-    30
 }
 
 /// What happens to the source after a verified receipt.

@@ -5,7 +5,7 @@ use auth::TokenVerifier;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRef};
 use service_kit::in_flight::at_most;
-use service_kit::openapi;
+use service_kit::openapi::described;
 use service_kit::request_log::observed;
 use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -45,7 +45,7 @@ struct Documentation;
 
 /// Builds the API.
 pub fn router(state: ApiState) -> Router {
-    let (api, described) = OpenApiRouter::with_openapi(Documentation::openapi())
+    let api = OpenApiRouter::with_openapi(Documentation::openapi())
         .routes(routes!(transfers::create, transfers::list))
         .routes(routes!(transfers::search))
         .routes(routes!(transfers::find))
@@ -56,9 +56,7 @@ pub fn router(state: ApiState) -> Router {
         .routes(routes!(operations::purge))
         .routes(routes!(operations::peers))
         .routes(routes!(operations::pause))
-        .routes(routes!(operations::resume))
-        .split_for_parts();
-    let api =
-        api.route("/openapi.json", openapi::document(&described)).layer(DefaultBodyLimit::max(MAX_BODY));
+        .routes(routes!(operations::resume));
+    let api = described(api).layer(DefaultBodyLimit::max(MAX_BODY));
     observed(at_most(api, MAX_IN_FLIGHT), state.trail.clone()).with_state(state)
 }

@@ -1,4 +1,5 @@
-//! The plain port for a province's own systems: where it listens and whose bearer tokens it accepts.
+//! Where a service listens: the plain port for a province's own systems, whose bearer tokens it accepts, and the
+//! gateway for other jurisdictions' certificates.
 
 use std::net::SocketAddr;
 
@@ -13,4 +14,17 @@ pub struct ApiConfig {
     pub listen: SocketAddr,
     /// Whose bearer tokens are accepted.
     pub tokens: TokenConfig,
+}
+
+/// Where other jurisdictions' services connect.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GatewayConfig {
+    /// Address and port.
+    pub listen: SocketAddr,
+}
+
+/// How often certificates and trust are looked at unless the configuration says so, in seconds.
+pub fn default_tls_poll() -> u64 {
+    30
 }

@@ -25,7 +25,7 @@ mod telemetry;
 pub mod trace;
 
 pub use admin::{AdminConfig, Readiness};
-pub use api::ApiConfig;
+pub use api::{ApiConfig, GatewayConfig, default_tls_poll};
 pub use chain::Chain;
 pub use config::{ConfigError, load as load_config};
 pub use database::{DatabaseConfig, begin, connect, migrate, reading_pool};
