@@ -179,7 +179,7 @@ impl Following {
         let (ids, versions): (Vec<_>, Vec<_>) =
             deleted.into_iter().map(|deleted| (deleted.id, deleted.version)).unzip();
         let deleted = match resource_type {
-            PATIENT => self.store.delete_patients(collector, &ids, &versions).await? as u64,
+            PATIENT => self.store.delete_patients(collector, &ids, &versions).await?,
             _ => self.store.delete_facts(collector, &ids, &versions).await?,
         };
         Ok(changed + deleted)
@@ -251,7 +251,7 @@ impl Following {
             .increment(page.len() as u64);
         if resource_type == PATIENT {
             let rows = page.iter().map(|patient| self.patient(patient)).collect::<Result<Vec<_>, _>>()?;
-            return Ok(self.store.put_patients(collector, &latest(rows, |row| &row.id)).await? as u64);
+            return Ok(self.store.put_patients(collector, &latest(rows, |row| &row.id)).await?);
         }
         let here = self.here.clone();
         let rows = page.iter().map(|record| fact(record, &here)).collect::<Result<Vec<_>, _>>()?;

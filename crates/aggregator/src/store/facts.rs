@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use disclosure::{Key, Place};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::collector::Collector;
 use super::{Store, StoreError, persons};
@@ -47,7 +47,7 @@ struct Behind {
 
 impl Store {
     /// Writes patients down, and places the facts of those anew that have changed. Returns how many had.
-    pub async fn put_patients(&self, collector: Collector, rows: &[PatientRow]) -> Result<usize, StoreError> {
+    pub async fn put_patients(&self, collector: Collector, rows: &[PatientRow]) -> Result<u64, StoreError> {
         let mut tx = self.begin_held(collector).await?;
         let changed = sqlx::query_scalar!(
             "-- aggregator.put_patients
@@ -70,9 +70,7 @@ impl Store {
         )
         .fetch_all(&mut *tx)
         .await?;
-        self.place_anew(&mut tx, &changed).await?;
-        tx.commit().await?;
-        Ok(changed.len())
+        self.patients_changed(tx, &changed).await
     }
 
     /// Forgets patients that were deleted, unless they have come back; their facts stand alone from then on.
@@ -81,7 +79,7 @@ impl Store {
         collector: Collector,
         ids: &[String],
         versions: &[i64],
-    ) -> Result<usize, StoreError> {
+    ) -> Result<u64, StoreError> {
         let mut tx = self.begin_held(collector).await?;
         let deleted = sqlx::query_scalar!(
             "-- aggregator.delete_patients
@@ -92,9 +90,7 @@ impl Store {
         )
         .fetch_all(&mut *tx)
         .await?;
-        self.place_anew(&mut tx, &deleted).await?;
-        tx.commit().await?;
-        Ok(deleted.len())
+        self.patients_changed(tx, &deleted).await
     }
 
     /// Forgets all patients that are not among these ids, which are all that the server has.
@@ -115,9 +111,18 @@ impl Store {
         )
         .fetch_all(&mut *tx)
         .await?;
-        self.place_anew(&mut tx, &deleted).await?;
+        self.patients_changed(tx, &deleted).await
+    }
+
+    /// Ends a change of patients: places their facts anew in its transaction. Returns how many patients there were.
+    async fn patients_changed(
+        &self,
+        mut tx: Transaction<'static, Postgres>,
+        changed: &[String],
+    ) -> Result<u64, StoreError> {
+        self.place_anew(&mut tx, changed).await?;
         tx.commit().await?;
-        Ok(deleted.len() as u64)
+        Ok(changed.len() as u64)
     }
 
     /// Writes facts down. Returns how many were new or newer, or had been dropped though the server has them: a deletion
