@@ -55,9 +55,10 @@ pub(super) fn of_patient(
         add_origin(&mut wanted, &origin);
     }
     if !takes_theirs && wanted == *present {
-        let is_copy = copied_from(present, here).is_some() && copied_from(present, here) == arriving.origin;
-        let is_known = !is_copy || content(incoming) != content(present) || !is_news(arriving, unit, local);
-        return if is_known { Decision::Leave } else { Decision::Recognise(wanted) };
+        let is_recognised = is_copy_of(present, arriving, here)
+            && content(incoming) == content(present)
+            && is_news(arriving, unit, local);
+        return if is_recognised { Decision::Recognise(wanted) } else { Decision::Leave };
     }
     Decision::Update { resource: wanted, version: version(present), is_theirs: takes_theirs }
 }
@@ -71,9 +72,7 @@ fn patient_is_updated(
     incoming: &Value,
 ) -> bool {
     let Some(present) = &local.patient else { return false };
-    let copied = copied_from(present, here);
-    let is_this_copy = copied.is_some() && copied == arriving.origin;
-    is_this_copy
+    is_copy_of(present, arriving, here)
         && speaks_for(arriving, unit)
         && content(incoming) != content(present)
         && is_unchanged_here(arriving, local, present)
@@ -119,10 +118,11 @@ pub(super) fn of_record(
         let issue = Issue::error(IssueCode::MultipleMatches, arriving.resource_type.as_str(), text);
         return Err(Problem::new(ProblemCode::MultipleMatches).issues(vec![issue]));
     }
-    if content(&incoming) == content(copy) && is_news(arriving, unit, local) {
-        return Ok(Decision::Recognise(incoming));
+    if content(&incoming) == content(copy) {
+        let is_news = is_news(arriving, unit, local);
+        return Ok(if is_news { Decision::Recognise(incoming) } else { Decision::Leave });
     }
-    if content(&incoming) == content(copy) || !speaks_for(arriving, unit) {
+    if !speaks_for(arriving, unit) {
         return Ok(Decision::Leave);
     }
     let marks_error = is_entered_in_error(&incoming) && !is_entered_in_error(copy);
@@ -144,8 +144,7 @@ pub(super) fn kept_differences(
 ) -> Vec<String> {
     if arriving.resource_type == "Patient" {
         let Some(present) = &local.patient else { return Vec::new() };
-        let is_copy =
-            copied_from(present, here).is_some_and(|copied| Some(&copied) == arriving.origin.as_ref());
+        let is_copy = is_copy_of(present, arriving, here);
         return match () {
             () if arriving.comes_home(here) => {
                 differing_elements(&home_content(incoming, here), &home_content(present, here))
@@ -173,6 +172,12 @@ pub(super) fn kept_differences(
 /// Tells whether the sender is the province whose record it is. A record without origin is the sender's.
 fn speaks_for(arriving: &Arriving, unit: &Unit) -> bool {
     arriving.origin.as_ref().is_none_or(|origin| origin.jurisdiction == unit.sender)
+}
+
+/// Whether what stands here is the copy of the arriving record.
+fn is_copy_of(present: &Value, arriving: &Arriving, here: &Jurisdiction) -> bool {
+    let copied = copied_from(present, here);
+    copied.is_some() && copied == arriving.origin
 }
 
 /// Whether the ledger does not know yet what its own province says here.
