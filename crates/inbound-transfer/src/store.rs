@@ -5,11 +5,13 @@ use sqlx::PgPool;
 mod arrivals;
 mod ledger;
 mod locks;
+mod plans;
 mod received;
 
 pub use arrivals::{ArrivalFilter, Standing};
-pub use ledger::{Claim, Found, Stored, StoredPlan};
+pub use ledger::{Claim, Found, Stored};
 pub use locks::MatchKey;
+pub use plans::StoredPlan;
 pub use received::ReceivedRecord;
 
 /// Why a call to the store failed.
