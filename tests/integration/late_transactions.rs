@@ -1,7 +1,7 @@
 //! What a FHIR server carries out after its client has given up must not contradict what was decided since.
 
 use axum::http::StatusCode;
-use domain::{SourceOutcome, TransferState};
+use domain::{SourceOutcome, TransferId, TransferState};
 use fhir::canonical::closed_to;
 use fhir_client::Found;
 use local_stack::ProvinceService::{self, Inbound, Outbound};
@@ -19,8 +19,7 @@ async fn world_with(name: &str, province: &str, service: ProvinceService, text: 
     for (at, which) in services {
         let base = proxy.base().to_owned();
         let behind = move |config: &mut Value| config["fhir"]["base_url"] = json!(base);
-        let is_behind = (at, which) == (province, service);
-        if is_behind {
+        if (at, which) == (province, service) {
             world.start(at, which, "", &behind, &[]).await;
         } else {
             world.start(at, which, "", &|_| {}, &[]).await;
@@ -29,8 +28,13 @@ async fn world_with(name: &str, province: &str, service: ProvinceService, text: 
     (world, proxy)
 }
 
-async fn withheld(proxy: &Proxy) {
+/// Somebody's transfer, as far as the transaction that is withheld.
+async fn withheld(world: &World, proxy: &Proxy) -> (Person, TransferId) {
+    let person = Person::new().doses(2);
+    person.upload(&world.fhir("ON")).await;
+    let id = world.outbound("ON").request(&person.id(), "BC").await;
     eventually("a transaction to be withheld", async || proxy.withholds().then_some(())).await;
+    (person, id)
 }
 
 async fn read(world: &World, province: &str, resource_type: &str, id: &str) -> Value {
@@ -43,10 +47,7 @@ async fn read(world: &World, province: &str, resource_type: &str, id: &str) -> V
 #[tokio::test]
 async fn a_late_closing_does_not_close_a_source_that_was_left_open() {
     let (world, proxy) = world_with("lateclosing", "ON", Outbound, "\"refer\"").await;
-    let person = Person::new().doses(2);
-    person.upload(&world.fhir("ON")).await;
-    let id = world.outbound("ON").request(&person.id(), "BC").await;
-    withheld(&proxy).await;
+    let (person, id) = withheld(&world, &proxy).await;
     let more = person.clone().dose("2021-12-01", "140");
     put_all(&world.fhir("ON"), &more.resources[2..]).await;
     proxy.let_through();
@@ -63,10 +64,7 @@ async fn a_late_closing_does_not_close_a_source_that_was_left_open() {
 #[tokio::test]
 async fn a_late_closing_that_comes_first_closes_what_has_not_changed() {
     let (world, proxy) = world_with("lateandfirst", "ON", Outbound, "\"refer\"").await;
-    let person = Person::new().doses(2);
-    person.upload(&world.fhir("ON")).await;
-    let id = world.outbound("ON").request(&person.id(), "BC").await;
-    withheld(&proxy).await;
+    let (person, id) = withheld(&world, &proxy).await;
 
     assert_eq!(proxy.carry_out_late().await, StatusCode::OK);
     proxy.let_through();
@@ -81,10 +79,7 @@ async fn a_late_closing_that_comes_first_closes_what_has_not_changed() {
 #[tokio::test]
 async fn a_late_arrival_does_not_take_back_what_was_recorded_since() {
     let (world, proxy) = world_with("latearrival", "BC", Inbound, "\"Provenance/").await;
-    let person = Person::new().doses(2);
-    person.upload(&world.fhir("ON")).await;
-    let id = world.outbound("ON").request(&person.id(), "BC").await;
-    withheld(&proxy).await;
+    let (person, id) = withheld(&world, &proxy).await;
     proxy.let_through();
     world.outbound("ON").until(id, TransferState::Completed).await;
     let dose = copy_id("ON", "Immunization", &person.resource_id(0));

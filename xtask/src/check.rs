@@ -191,8 +191,12 @@ async fn system_tests(runner: &mut Runner, layout: &Layout, filter: Option<&str>
         PROVINCES.join(", ")
     ));
 
-    let mut tests = tests_of("integration");
-    tests.env("IIDI_TEST_STACK", layout.root()).env("IIDI_BINARIES", &binaries);
+    let on_the_stack = || {
+        let mut tests = tests_of("integration");
+        tests.env("IIDI_TEST_STACK", layout.root()).env("IIDI_BINARIES", &binaries);
+        tests
+    };
+    let mut tests = on_the_stack();
     match filter {
         Some(filter) => {
             tests.arg(filter);
@@ -203,8 +207,8 @@ async fn system_tests(runner: &mut Runner, layout: &Layout, filter: Option<&str>
     }
     runner.step("system tests", tests).await?;
     if filter.is_none() {
-        let mut alone = tests_of("integration");
-        alone.env("IIDI_TEST_STACK", layout.root()).env("IIDI_BINARIES", &binaries).arg("--ignored");
+        let mut alone = on_the_stack();
+        alone.arg("--ignored");
         runner.step("tests that need it alone", alone).await?;
         let mut simulation = Command::new(binaries.join("simulation"));
         simulation.args(["--transfers", SIMULATED]).env("IIDI_TEST_STACK", layout.root());

@@ -7,13 +7,12 @@ use test_kit::people::{delete_all, put_all};
 use test_kit::wire::Wire;
 use test_kit::{Person, World, eventually};
 
-use super::storm::of;
+use super::storm::{equal_a_fresh_rebuild, of, quick};
 
 #[tokio::test]
 async fn after_broken_pages_and_an_outage_the_facts_equal_a_fresh_rebuild() {
     let people: Vec<Person> = (0..40).map(|_| Person::new().doses(5)).collect();
     let ids: Vec<String> = people.iter().map(Person::id).collect();
-    let quick = json!({"every_seconds": 1, "grace_seconds": 1, "overlap_seconds": 60});
     let prepared = World::prepared("breaks", &[("ON", Aggregator)]).await;
     let fhir = prepared.fhir("ON");
     let real = prepared.stack().fhir_url("ON").unwrap();
@@ -30,7 +29,7 @@ async fn after_broken_pages_and_an_outage_the_facts_equal_a_fresh_rebuild() {
     let behind = wire.through(proxy.base());
     let follow = |config: &mut Value| {
         config["fhir"]["base_url"] = json!(behind);
-        config["collect"] = quick.clone();
+        quick(config);
     };
     prepared.start("ON", Aggregator, "", &follow, &[]).await;
     let facts = prepared.database("ON", Aggregator).await;
@@ -58,16 +57,8 @@ async fn after_broken_pages_and_an_outage_the_facts_equal_a_fresh_rebuild() {
     wire.mend();
     proxy.break_next("Immunization", Fault::HalfAnAnswer);
 
-    let fresh =
-        World::with("unbroken", &[("ON", Aggregator)], &|config| config["collect"] = quick.clone()).await;
-    let rebuilt = fresh.database("ON", Aggregator).await;
-    let expected = eventually("a whole rebuild", async || {
-        let found = of(&rebuilt, &ids).await;
-        // 200 doses, of 30 people who were written again ten deleted.
-        (found.len() == 190).then_some(found)
-    })
-    .await;
-    eventually("the facts to equal it", async || (of(&facts, &ids).await == expected).then_some(())).await;
+    // 200 doses, of 30 people who were written again ten deleted.
+    equal_a_fresh_rebuild(&facts, "ON", &ids, 190).await;
     assert!(prepared.log("ON", Aggregator).contains("could not be followed"), "the line was broken");
 }
 
@@ -77,7 +68,6 @@ async fn after_broken_pages_and_an_outage_the_facts_equal_a_fresh_rebuild() {
 async fn after_the_fhir_server_was_killed_in_mid_page_the_facts_equal_a_fresh_rebuild() {
     let people: Vec<Person> = (0..30).map(|_| Person::new().doses(5)).collect();
     let ids: Vec<String> = people.iter().map(Person::id).collect();
-    let quick = json!({"every_seconds": 1, "grace_seconds": 1, "overlap_seconds": 60});
     let world = World::prepared("killed", &[("QC", Aggregator)]).await;
     let fhir = world.fhir("QC");
     for person in &people[..20] {
@@ -87,7 +77,7 @@ async fn after_the_fhir_server_was_killed_in_mid_page_the_facts_equal_a_fresh_re
     proxy.break_next("Immunization", Fault::HalfAnAnswerHeld);
     let behind = |config: &mut Value| {
         config["fhir"]["base_url"] = json!(proxy.base());
-        config["collect"] = quick.clone();
+        quick(config);
     };
     world.start("QC", Aggregator, "", &behind, &[]).await;
     eventually("a page to be on its way", async || proxy.holds_half().then_some(())).await;
@@ -105,14 +95,6 @@ async fn after_the_fhir_server_was_killed_in_mid_page_the_facts_equal_a_fresh_re
         delete_all(&fhir, &[format!("Immunization/{}", person.resource_id(0))]).await;
     }
 
-    let fresh =
-        World::with("fresh", &[("QC", Aggregator)], &|config| config["collect"] = quick.clone()).await;
-    let rebuilt = fresh.database("QC", Aggregator).await;
-    let expected = eventually("a whole rebuild", async || {
-        let found = of(&rebuilt, &ids).await;
-        (found.len() == 130).then_some(found)
-    })
-    .await;
     let facts = world.database("QC", Aggregator).await;
-    eventually("the facts to equal it", async || (of(&facts, &ids).await == expected).then_some(())).await;
+    equal_a_fresh_rebuild(&facts, "QC", &ids, 130).await;
 }

@@ -28,6 +28,30 @@ pub(super) async fn of(
     rows.into_iter().map(|(id, reason, year, age)| (id, (reason, year, age.unwrap_or_default()))).collect()
 }
 
+/// Follows without waiting, and looks back less far than in service.
+pub(super) fn quick(config: &mut Value) {
+    config["collect"] = json!({"every_seconds": 1, "grace_seconds": 1, "overlap_seconds": 60});
+}
+
+/// Waits until the facts about these patients are what another aggregator makes of the same server from nothing, which
+/// is so many records; returns them.
+pub(super) async fn equal_a_fresh_rebuild(
+    facts: &PgPool,
+    province: &str,
+    patients: &[String],
+    records: usize,
+) -> BTreeMap<String, (Option<String>, Option<i32>, String)> {
+    let fresh = World::with("fresh", &[(province, Aggregator)], &quick).await;
+    let rebuilt = fresh.database(province, Aggregator).await;
+    let expected = eventually("a whole rebuild", async || {
+        let found = of(&rebuilt, patients).await;
+        (found.len() == records).then_some(found)
+    })
+    .await;
+    eventually("the facts to equal it", async || (of(facts, patients).await == expected).then_some(())).await;
+    expected
+}
+
 const PEOPLE: usize = 300;
 
 /// Writes people's records and changes some; returns how many records were written.
@@ -69,9 +93,6 @@ async fn write(fhir: &FhirServer, people: &[(usize, &Person)]) -> usize {
 
 #[tokio::test]
 async fn after_a_storm_of_writes_the_facts_equal_a_fresh_rebuild() {
-    let quick = |config: &mut Value| {
-        config["collect"] = json!({"every_seconds": 1, "grace_seconds": 1, "overlap_seconds": 60});
-    };
     let world = World::with("storm", &[("ON", Aggregator)], &quick).await;
     let (facts, fhir) = (world.database("ON", Aggregator).await, world.fhir("ON"));
     let people: Vec<Person> = (0..PEOPLE).map(|_| Person::new().doses(5)).collect();
@@ -80,16 +101,9 @@ async fn after_a_storm_of_writes_the_facts_equal_a_fresh_rebuild() {
     let numbered: Vec<(usize, &Person)> = people.iter().enumerate().collect();
     let written = join_all(numbered.chunks(PEOPLE.div_ceil(4)).map(|some| write(&fhir, some))).await;
     assert!(written.iter().sum::<usize>() >= 2000, "{written:?}");
-    let fresh = World::with("rebuilt", &[("ON", Aggregator)], &quick).await;
-    let rebuilt = fresh.database("ON", Aggregator).await;
-    let expected = eventually("a whole rebuild", async || {
-        let found = of(&rebuilt, &ids).await;
-        // Of five doses each one is deleted of every third, and brought back of every sixth.
-        let expected = PEOPLE * 5 - PEOPLE.div_ceil(3) + PEOPLE.div_ceil(6);
-        (found.len() == expected).then_some(found)
-    })
-    .await;
-    eventually("the facts to equal it", async || (of(&facts, &ids).await == expected).then_some(())).await;
+    // Of five doses each one is deleted of every third, and brought back of every sixth.
+    let records = PEOPLE * 5 - PEOPLE.div_ceil(3) + PEOPLE.div_ceil(6);
+    let expected = equal_a_fresh_rebuild(&facts, "ON", &ids, records).await;
     assert!(expected.values().any(|(reason, _, _)| reason.as_deref() == Some("entered-in-error")));
 }
 
@@ -117,7 +131,7 @@ async fn two_provinces(name: &str) -> World {
         .flat_map(|code| [Outbound, Inbound, Aggregator].map(|service| (code, service)));
     World::with(name, &services.collect::<Vec<_>>(), &|config| {
         if config["collect"].is_object() {
-            config["collect"] = json!({"every_seconds": 1, "grace_seconds": 1, "overlap_seconds": 60});
+            quick(config);
         }
     })
     .await

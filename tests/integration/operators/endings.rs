@@ -30,6 +30,15 @@ async fn dead(name: &str) -> (World, Gateway, TransferId, Arc<AtomicBool>) {
     (world, gateway, id, is_well)
 }
 
+/// Whose record a transfer is about.
+async fn patient_of(world: &World, id: TransferId) -> String {
+    let pool = world.database("ON", Outbound).await;
+    let patient = sqlx::query_scalar("SELECT patient_id FROM transfer WHERE id = $1").bind(id.uuid());
+    let patient = patient.fetch_one(&pool).await.unwrap();
+    pool.close().await;
+    patient
+}
+
 #[tokio::test]
 async fn a_dead_transfer_is_completed_by_a_receipt_that_comes_late() {
     let (world, gateway, id, is_well) = dead("late").await;
@@ -62,13 +71,7 @@ async fn a_dead_transfer_is_woken_by_its_operator_and_sends_the_same_bytes() {
 async fn a_dead_transfer_does_not_come_back_beside_a_new_one_of_the_same_patient() {
     let (world, gateway, id, _) = dead("replaced").await;
     let api = world.outbound("ON");
-    let pool = world.database("ON", Outbound).await;
-    let patient: String = sqlx::query_scalar("SELECT patient_id FROM transfer WHERE id = $1")
-        .bind(id.uuid())
-        .fetch_one(&pool)
-        .await
-        .unwrap();
-    pool.close().await;
+    let patient = patient_of(&world, id).await;
     let other = TransferId::generate();
     gateway.answer(other, |_| plain(503, ""));
     let body = json!({"patient_id": patient, "transfer_to": "BC", "approval_ref": "test"});
@@ -83,13 +86,7 @@ async fn a_dead_transfer_does_not_come_back_beside_a_new_one_of_the_same_patient
 async fn a_dead_transfer_that_is_woken_late_leaves_a_later_closing_alone() {
     let (world, gateway, id, is_well) = dead("overtaken").await;
     let (api, bc) = (world.outbound("ON"), world.credentials("BC", "inbound-transfer"));
-    let pool = world.database("ON", Outbound).await;
-    let patient: String = sqlx::query_scalar("SELECT patient_id FROM transfer WHERE id = $1")
-        .bind(id.uuid())
-        .fetch_one(&pool)
-        .await
-        .unwrap();
-    pool.close().await;
+    let patient = patient_of(&world, id).await;
     let mut dose = Person::new().doses(1).resources.remove(0);
     dose["patient"]["reference"] = json!(format!("Patient/{patient}"));
     put_all(&world.fhir("ON"), &[dose]).await;
